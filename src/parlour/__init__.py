@@ -1,0 +1,5 @@
+"""Parlour: the open, self-hosted ChatKit."""
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]

@@ -1,0 +1,152 @@
+"""Settings: one field is an environment variable, a key of parlour.toml and a row of docs/settings.md."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+def _named(name: str, own: str) -> AliasChoices:
+    """A name people already have in their environment, and ours."""
+    return AliasChoices(name, own, own.removeprefix("PARLOUR_").lower())
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Environment first, then .env, then parlour.toml, then these."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARLOUR_",
+        env_file=".env",
+        toml_file="parlour.toml",
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias=_named("HOST", "PARLOUR_HOST"),
+        description="Address to listen on.",
+    )
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=_named("PORT", "PARLOUR_PORT"),
+        description="Port to listen on; 0 takes a free one.",
+    )
+    home: Path = Field(
+        Path(".parlour"),
+        description="Folder for the embedded database, the index, uploads and the secret.",
+    )
+    prefix: str = Field("", description="Path under which everything is served, such as /chat.")
+    secret: SecretStr | None = Field(
+        None, description="Signs guest tokens; made and kept in the home folder when not set."
+    )
+    database_url: str | None = Field(
+        None,
+        validation_alias=_named("DATABASE_URL", "PARLOUR_DATABASE_URL"),
+        description="Where conversations are kept; SQLite in the home folder when not set.",
+    )
+    docs: Path | None = Field(None, description="Folder of pages to answer from.")
+    docs_url: str = Field(
+        "", description="Address under which those pages are published, for the links of sources."
+    )
+    answer: str | None = Field(
+        None,
+        description="Who answers: extract, model or python:module:object; chosen by itself when not set.",
+    )
+    model: str | None = Field(
+        None, description="Model name for the model answerer, such as gpt-5 or openai:gpt-5."
+    )
+    instructions: str = Field("", description="What the model is told besides its standing rules.")
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_named("OPENAI_API_KEY", "PARLOUR_OPENAI_API_KEY"),
+        description="Key for the Chat Completions endpoint.",
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        validation_alias=_named("OPENAI_BASE_URL", "PARLOUR_OPENAI_BASE_URL"),
+        description="Any OpenAI-compatible Chat Completions endpoint.",
+    )
+    allowed_origins: str = Field(
+        "",
+        validation_alias=_named("ALLOWED_ORIGINS", "PARLOUR_ALLOWED_ORIGINS"),
+        description="Other origins whose pages may use this server, separated by commas.",
+    )
+    identity: str = Field("guest", description="How callers are recognised.")
+    guest_days: int = Field(180, ge=1, description="How long a guest token is valid, in days.")
+    turnlog: str = Field("memory", description="Where running answers are held.")
+    files: str | None = Field(
+        None, description="Where attachment bytes are kept; a folder in the home when not set."
+    )
+    history_items: int = Field(
+        20, ge=1, le=1000, description="How many of the newest items a model is shown."
+    )
+    max_body_bytes: int = Field(1_000_000, ge=1000, description="Largest request body, in bytes.")
+    max_message_chars: int = Field(
+        4000, ge=1, description="Longest message a visitor may send, in characters."
+    )
+    max_upload_bytes: int = Field(25_000_000, ge=1, description="Largest attachment, in bytes.")
+    busy: Literal["wait", "refuse"] = Field(
+        "wait", description="What a second turn on a thread does while one runs."
+    )
+    busy_wait: float = Field(
+        30.0, ge=0, description="How long a waiting turn waits before it is refused, in seconds."
+    )
+    heartbeat: float = Field(
+        15.0, gt=0, description="Seconds of silence after which a stream sends a comment."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+    @property
+    def origins(self) -> list[str]:
+        """The allowed origins as a list."""
+        return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()]
+
+    def store_spec(self) -> str:
+        """The store to open: ``database_url``, or SQLite in the home folder."""
+        return self.database_url or f"sqlite:///{self.home / 'parlour.db'}"
+
+    def files_spec(self) -> str:
+        """The place for attachment bytes."""
+        return self.files or f"local:{self.home / 'files'}"
+
+    def signing_secret(self) -> str:
+        """The secret that signs tokens: the setting, or one made once and kept (mode 600)."""
+        if self.secret is not None:
+            return self.secret.get_secret_value()
+        path = self.home / "secret"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text("ascii").strip()
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        return path.read_text("ascii").strip()

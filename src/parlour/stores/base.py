@@ -1,0 +1,222 @@
+"""The store's promise.
+
+Every method is bound to an owner, in the query itself: what belongs to somebody else does not
+exist. Items keep the order in which they were added, by a sequence number of their thread, whatever
+their timestamps. Items are JSON text that is stored, and given back, as it lies.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from parlour.protocol import EMPTY_PAGE, JsonObject, timestamp
+
+T = TypeVar("T")
+Order = Literal["asc", "desc"]
+Outcome = Literal["running", "finished", "stopped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation without its items; times are aware UTC."""
+
+    id: str
+    created_at: datetime
+    title: str | None = None
+    status: JsonObject = field(default_factory=lambda: {"type": "active"})
+    allowed_image_domains: list[str] | None = None
+    metadata: JsonObject = field(default_factory=dict)
+
+    def wire(self, items: JsonObject = EMPTY_PAGE) -> JsonObject:
+        """As a client sees it: no metadata, and ``items`` only where they are meant."""
+        body: JsonObject = {"id": self.id, "created_at": timestamp(self.created_at)}
+        if self.title is not None:
+            body["title"] = self.title
+        body["status"] = self.status
+        if self.allowed_image_domains is not None:
+            body["allowed_image_domains"] = self.allowed_image_domains
+        body["metadata"] = {}
+        body["items"] = items
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item as it lies in the store: ``data`` is its JSON for the wire, never re-serialised."""
+
+    id: str
+    type: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """``after`` is the id of the last row when there is more, else None."""
+
+    data: list[T]
+    has_more: bool = False
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """A turn as the store knows it: enough to close it if its server is gone.
+
+    ``pending`` holds the unfinished items as last journalled; ``server`` names the process that
+    owns the turn, ``beat_at`` when that process last said it lives.
+    """
+
+    id: str
+    owner: str
+    thread_id: str
+    server: str
+    beat_at: datetime
+    key: str | None = None
+    outcome: Outcome = "running"
+    pending: list[JsonObject] = field(default_factory=list)
+
+
+class Store(ABC):
+    """Threads, items, attachments' records, feedback and turns of every owner, kept apart."""
+
+    durable = True
+    """False for a store that forgets when it closes."""
+
+    @classmethod
+    @abstractmethod
+    def from_spec(cls, spec: str) -> Store:
+        """Opens nothing yet: the whole spec, such as ``sqlite:///chat.db`` or ``memory``."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connects and brings the schema up to date; ``StoreUnavailable`` when that fails."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Lets go of connections; what was acknowledged is on disk."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Returns if the store can read and write now; ``StoreUnavailable`` with the reason if not."""
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def add_thread(self, owner: str, thread: Thread) -> None:
+        """Adds a thread; adding the same id again for the same owner changes nothing.
+
+        An id that another owner has raises ``ThreadNotFound``.
+        """
+
+    @abstractmethod
+    async def load_thread(self, owner: str, thread_id: str) -> Thread:
+        """Raises ``ThreadNotFound``, as every method below that is given a thread id."""
+
+    @abstractmethod
+    async def update_thread(self, owner: str, thread_id: str, changes: JsonObject) -> Thread:
+        """Changes the named fields (title, status, allowed_image_domains, metadata), no others."""
+
+    @abstractmethod
+    async def list_threads(
+        self, owner: str, *, limit: int, after: str | None = None, order: Order = "desc"
+    ) -> Page[Thread]:
+        """The owner's threads by creation; equal times lose and repeat nothing.
+
+        An ``after`` that is not one of the owner's threads raises ``ThreadNotFound``.
+        """
+
+    @abstractmethod
+    async def delete_thread(self, owner: str, thread_id: str) -> list[str]:
+        """Deletes the thread and everything of it; returns the ids of attachments it had."""
+
+    # -- items -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def add_item(self, owner: str, thread_id: str, item: JsonObject) -> None:
+        """Adds an item at the end; an id that is already in the thread is left as it is."""
+
+    @abstractmethod
+    async def save_item(self, owner: str, thread_id: str, item: JsonObject) -> None:
+        """Replaces an item where it stands, or adds it at the end."""
+
+    @abstractmethod
+    async def load_item(self, owner: str, thread_id: str, item_id: str) -> StoredItem:
+        """Raises ``ItemNotFound``."""
+
+    @abstractmethod
+    async def list_items(
+        self,
+        owner: str,
+        thread_id: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        order: Order = "desc",
+        hidden: bool = False,
+    ) -> Page[StoredItem]:
+        """Items by sequence. Hidden ones only with ``hidden``; without, pages are full all the same
+        and a cursor is never a hidden item. An unknown ``after`` raises ``ItemNotFound``."""
+
+    @abstractmethod
+    async def delete_item(self, owner: str, thread_id: str, item_id: str) -> None:
+        """Deletes an item if it is there."""
+
+    # -- attachments and feedback ----------------------------------------------------------------
+
+    @abstractmethod
+    async def save_attachment(self, owner: str, attachment: JsonObject) -> None:
+        """Upserts an attachment's record; ``AttachmentNotFound`` when another owner has the id."""
+
+    @abstractmethod
+    async def load_attachment(self, owner: str, attachment_id: str) -> JsonObject:
+        """The record, metadata included; raises ``AttachmentNotFound``."""
+
+    @abstractmethod
+    async def delete_attachment(self, owner: str, attachment_id: str) -> None:
+        """Deletes the record if it is there; ``AttachmentNotFound`` if it is not the owner's."""
+
+    @abstractmethod
+    async def save_feedback(
+        self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str
+    ) -> None:
+        """Keeps the latest thumb for each item; ``ItemNotFound`` when one is not in the thread."""
+
+    # -- turns -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def begin_turn(self, turn: TurnRecord) -> TurnRecord:
+        """Keeps a running turn; gives back the earlier one when its owner used the key before."""
+
+    @abstractmethod
+    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
+        """Keeps the unfinished items of a running turn; the last call wins."""
+
+    @abstractmethod
+    async def retire_after(self, owner: str, thread_id: str, item_id: str, turn_id: str) -> None:
+        """Hides every later item of the thread from all reads until the turn ends.
+
+        ``ItemNotFound`` when the item is not there.
+        """
+
+    @abstractmethod
+    async def end_turn(
+        self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
+    ) -> None:
+        """Closes a running turn in one transaction; nothing happens if it is closed already.
+
+        Adds ``items`` (as ``add_item`` does, skipped if the thread is gone), forgets what was
+        pending, and settles what the turn retired: gone for good when it finished, back in its
+        place otherwise.
+        """
+
+    @abstractmethod
+    async def beat(self, server: str) -> None:
+        """Says that this server's running turns are alive."""
+
+    @abstractmethod
+    async def running_turns(self) -> list[TurnRecord]:
+        """Every owner's running turns, for closing those whose server is gone."""

@@ -1,0 +1,8 @@
+"""The live events of running turns."""
+
+from parlour.registry import Table
+from parlour.turnlog.base import TurnLog
+
+TURNLOGS: Table[TurnLog] = Table("turnlog", {"memory": "parlour.turnlog.memory:MemoryTurnLog"})
+
+__all__ = ["TURNLOGS"]
