@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
+from parlour.errors import BadRequest
 from parlour.protocol import EMPTY_PAGE, JsonObject, timestamp
 
-T = TypeVar("T")
+T = TypeVar("T", bound="Thread | StoredItem")
 Order = Literal["asc", "desc"]
 Outcome = Literal["running", "finished", "stopped", "failed", "interrupted"]
 
@@ -61,6 +62,13 @@ class Page(Generic[T]):
     has_more: bool = False
     after: str | None = None
 
+    @classmethod
+    def cut(cls, rows: Sequence[T], limit: int) -> Page[T]:
+        """The page made of up to ``limit + 1`` rows: the last one only says that there is more."""
+        data = list(rows[:limit])
+        has_more = len(rows) > limit
+        return cls(data, has_more, data[-1].id if has_more and data else None)
+
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
@@ -78,6 +86,20 @@ class TurnRecord:
     key: str | None = None
     outcome: Outcome = "running"
     pending: list[JsonObject] = field(default_factory=list)
+
+
+THREAD_FIELDS = frozenset({"title", "status", "allowed_image_domains", "metadata"})
+"""What ``update_thread`` can change."""
+
+
+def check_changes(changes: JsonObject) -> None:
+    """Raises ``BadRequest`` for a field that a thread does not have or that never changes."""
+    unknown = sorted(changes.keys() - THREAD_FIELDS)
+    if unknown:
+        raise BadRequest(
+            f"A thread has no changeable field {unknown[0]!r}.",
+            hint=f"Choose from: {', '.join(sorted(THREAD_FIELDS))}.",
+        )
 
 
 class Store(ABC):
@@ -118,7 +140,10 @@ class Store(ABC):
 
     @abstractmethod
     async def update_thread(self, owner: str, thread_id: str, changes: JsonObject) -> Thread:
-        """Changes the named fields (title, status, allowed_image_domains, metadata), no others."""
+        """Changes the named ones of ``THREAD_FIELDS`` and no others; returns the thread as it is now.
+
+        ``BadRequest`` for any other name.
+        """
 
     @abstractmethod
     async def list_threads(
@@ -177,7 +202,7 @@ class Store(ABC):
 
     @abstractmethod
     async def delete_attachment(self, owner: str, attachment_id: str) -> None:
-        """Deletes the record if it is there; ``AttachmentNotFound`` if it is not the owner's."""
+        """Deletes the record; ``AttachmentNotFound`` when there is none, or it is somebody else's."""
 
     @abstractmethod
     async def save_feedback(
@@ -189,28 +214,35 @@ class Store(ABC):
 
     @abstractmethod
     async def begin_turn(self, turn: TurnRecord) -> TurnRecord:
-        """Keeps a running turn; gives back the earlier one when its owner used the key before."""
+        """Keeps a running turn; gives back the earlier one when its owner used the key or id before.
+
+        The thread need not exist yet. A turn is deleted with its thread.
+        """
 
     @abstractmethod
     async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
-        """Keeps the unfinished items of a running turn; the last call wins."""
+        """Keeps the unfinished items of a running turn; the last call wins.
+
+        Nothing happens if the turn is closed, gone, or somebody else's.
+        """
 
     @abstractmethod
     async def retire_after(self, owner: str, thread_id: str, item_id: str, turn_id: str) -> None:
         """Hides every later item of the thread from all reads until the turn ends.
 
-        ``ItemNotFound`` when the item is not there.
+        ``ItemNotFound`` when the item is not there; ``TurnNotFound`` when no such turn runs on the
+        thread, for nobody would ever settle what it retired. A retired item's id is free again.
         """
 
     @abstractmethod
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
     ) -> None:
-        """Closes a running turn in one transaction; nothing happens if it is closed already.
+        """Closes a running turn in one transaction; nothing happens if it is closed or gone already.
 
-        Adds ``items`` (as ``add_item`` does, skipped if the thread is gone), forgets what was
-        pending, and settles what the turn retired: gone for good when it finished, back in its
-        place otherwise.
+        Settles what the turn retired: gone for good when it finished, back in its place otherwise
+        (unless something new took its id). Then adds ``items`` (as ``add_item`` does, skipped if
+        the thread is gone) and forgets what was pending.
         """
 
     @abstractmethod

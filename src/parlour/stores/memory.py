@@ -1,0 +1,305 @@
+"""A store that forgets when it closes: for trying things out, and the shortest reading of the promise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from parlour.errors import AttachmentNotFound, ItemNotFound, ThreadNotFound, TurnNotFound
+from parlour.protocol import HIDDEN_TYPES, JsonObject, encode, now, parse
+from parlour.stores.base import (
+    Order,
+    Outcome,
+    Page,
+    Store,
+    StoredItem,
+    Thread,
+    TurnRecord,
+    check_changes,
+)
+
+
+@dataclass(slots=True)
+class _Item:
+    id: str
+    type: str
+    data: str
+    retired_by: str | None = None
+    feedback: str | None = None
+
+
+@dataclass(slots=True)
+class _Thread:
+    owner: str
+    created_at: datetime
+    fields: str
+    items: list[_Item] = field(default_factory=list)
+
+    def live(self, item_id: str) -> _Item | None:
+        return next((i for i in self.items if i.id == item_id and i.retired_by is None), None)
+
+    def add(self, item: JsonObject) -> None:
+        if self.live(item["id"]) is None:
+            self.items.append(_Item(item["id"], item["type"], _text(item)))
+
+
+@dataclass(slots=True)
+class _Turn:
+    record: TurnRecord
+    pending: str = "[]"
+
+    def copy(self) -> TurnRecord:
+        return replace(self.record, pending=parse(f'{{"items":{self.pending}}}')["items"])
+
+
+def _text(value: object) -> str:
+    return encode(value).decode()
+
+
+class MemoryStore(Store):
+    """Keeps JSON text, as a database would, so that nobody shares an object with it."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._threads: dict[str, _Thread] = {}
+        # id -> (owner, record)
+        self._attachments: dict[str, tuple[str, str]] = {}
+        self._turns: dict[str, _Turn] = {}
+
+    @classmethod
+    def from_spec(cls, spec: str) -> MemoryStore:
+        """There is nothing to choose."""
+        return cls()
+
+    async def open(self) -> None:
+        """Always succeeds."""
+
+    async def close(self) -> None:
+        """Forgets everything."""
+        self._threads.clear()
+        self._attachments.clear()
+        self._turns.clear()
+
+    async def check(self) -> None:
+        """Always succeeds."""
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    def _thread(self, owner: str, thread_id: str) -> _Thread:
+        row = self._threads.get(thread_id)
+        if row is None or row.owner != owner:
+            raise ThreadNotFound(f"There is no thread {thread_id}.")
+        return row
+
+    def _item(self, owner: str, thread_id: str, item_id: str) -> _Item:
+        item = self._thread(owner, thread_id).live(item_id)
+        if item is None:
+            raise ItemNotFound(f"There is no item {item_id} in thread {thread_id}.")
+        return item
+
+    async def add_thread(self, owner: str, thread: Thread) -> None:
+        """See ``Store``."""
+        if thread.id in self._threads:
+            self._thread(owner, thread.id)
+            return
+        fields = {
+            "title": thread.title,
+            "status": thread.status,
+            "allowed_image_domains": thread.allowed_image_domains,
+            "metadata": thread.metadata,
+        }
+        self._threads[thread.id] = _Thread(owner, thread.created_at, _text(fields))
+
+    async def load_thread(self, owner: str, thread_id: str) -> Thread:
+        """See ``Store``."""
+        row = self._thread(owner, thread_id)
+        return Thread(thread_id, row.created_at, **parse(row.fields))
+
+    async def update_thread(self, owner: str, thread_id: str, changes: JsonObject) -> Thread:
+        """See ``Store``."""
+        check_changes(changes)
+        row = self._thread(owner, thread_id)
+        row.fields = _text(parse(row.fields) | changes)
+        return await self.load_thread(owner, thread_id)
+
+    async def list_threads(
+        self, owner: str, *, limit: int, after: str | None = None, order: Order = "desc"
+    ) -> Page[Thread]:
+        """See ``Store``."""
+        own = [(row.created_at, key) for key, row in self._threads.items() if row.owner == owner]
+        own.sort(reverse=order == "desc")
+        if after is not None:
+            cursor = (self._thread(owner, after).created_at, after)
+            own = own[own.index(cursor) + 1 :]
+        return Page.cut([await self.load_thread(owner, key) for _, key in own[: limit + 1]], limit)
+
+    async def delete_thread(self, owner: str, thread_id: str) -> list[str]:
+        """See ``Store``."""
+        self._thread(owner, thread_id)
+        del self._threads[thread_id]
+        for turn in list(self._turns.values()):
+            if turn.record.owner == owner and turn.record.thread_id == thread_id:
+                del self._turns[turn.record.id]
+        gone = [
+            key
+            for key, (holder, data) in self._attachments.items()
+            if holder == owner and parse(data).get("thread_id") == thread_id
+        ]
+        for key in gone:
+            del self._attachments[key]
+        return gone
+
+    # -- items -----------------------------------------------------------------------------------
+
+    async def add_item(self, owner: str, thread_id: str, item: JsonObject) -> None:
+        """See ``Store``."""
+        self._thread(owner, thread_id).add(item)
+
+    async def save_item(self, owner: str, thread_id: str, item: JsonObject) -> None:
+        """See ``Store``."""
+        thread = self._thread(owner, thread_id)
+        row = thread.live(item["id"])
+        if row is None:
+            thread.add(item)
+        else:
+            row.type, row.data = item["type"], _text(item)
+
+    async def load_item(self, owner: str, thread_id: str, item_id: str) -> StoredItem:
+        """See ``Store``."""
+        row = self._item(owner, thread_id, item_id)
+        return StoredItem(row.id, row.type, row.data)
+
+    async def list_items(
+        self,
+        owner: str,
+        thread_id: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        order: Order = "desc",
+        hidden: bool = False,
+    ) -> Page[StoredItem]:
+        """See ``Store``."""
+        rows = [
+            StoredItem(row.id, row.type, row.data)
+            for row in self._thread(owner, thread_id).items
+            if row.retired_by is None and (hidden or row.type not in HIDDEN_TYPES)
+        ]
+        if order == "desc":
+            rows.reverse()
+        if after is not None:
+            ids = [row.id for row in rows]
+            if after not in ids:
+                raise ItemNotFound(f"There is no item {after} in thread {thread_id}.")
+            rows = rows[ids.index(after) + 1 :]
+        return Page.cut(rows[: limit + 1], limit)
+
+    async def delete_item(self, owner: str, thread_id: str, item_id: str) -> None:
+        """See ``Store``."""
+        thread = self._thread(owner, thread_id)
+        row = thread.live(item_id)
+        if row is not None:
+            thread.items.remove(row)
+
+    # -- attachments and feedback ----------------------------------------------------------------
+
+    def _attachment(self, owner: str, attachment_id: str) -> str:
+        holder, data = self._attachments.get(attachment_id, (None, ""))
+        if holder != owner:
+            raise AttachmentNotFound(f"There is no attachment {attachment_id}.")
+        return data
+
+    async def save_attachment(self, owner: str, attachment: JsonObject) -> None:
+        """See ``Store``."""
+        if attachment["id"] in self._attachments:
+            self._attachment(owner, attachment["id"])
+        self._attachments[attachment["id"]] = (owner, _text(attachment))
+
+    async def load_attachment(self, owner: str, attachment_id: str) -> JsonObject:
+        """See ``Store``."""
+        return parse(self._attachment(owner, attachment_id))
+
+    async def delete_attachment(self, owner: str, attachment_id: str) -> None:
+        """See ``Store``."""
+        self._attachment(owner, attachment_id)
+        del self._attachments[attachment_id]
+
+    async def save_feedback(
+        self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str
+    ) -> None:
+        """See ``Store``."""
+        for row in [self._item(owner, thread_id, item_id) for item_id in item_ids]:
+            row.feedback = kind
+
+    # -- turns -----------------------------------------------------------------------------------
+
+    def _running(self, owner: str, turn_id: str) -> _Turn | None:
+        turn = self._turns.get(turn_id)
+        mine = turn is not None and turn.record.owner == owner
+        return turn if turn is not None and mine and turn.record.outcome == "running" else None
+
+    async def begin_turn(self, turn: TurnRecord) -> TurnRecord:
+        """See ``Store``."""
+        for earlier in self._turns.values():
+            record = earlier.record
+            same_key = turn.key is not None and record.key == turn.key
+            if record.owner == turn.owner and (same_key or record.id == turn.id):
+                return earlier.copy()
+        if turn.id in self._turns:
+            raise TurnNotFound(f"There is no turn {turn.id}.")
+        kept = _Turn(replace(turn, outcome="running", pending=[]), _text(turn.pending))
+        self._turns[turn.id] = kept
+        return kept.copy()
+
+    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
+        """See ``Store``."""
+        turn = self._running(owner, turn_id)
+        if turn is not None:
+            turn.pending = _text(list(pending))
+
+    async def retire_after(self, owner: str, thread_id: str, item_id: str, turn_id: str) -> None:
+        """See ``Store``."""
+        item = self._item(owner, thread_id, item_id)
+        turn = self._running(owner, turn_id)
+        if turn is None or turn.record.thread_id != thread_id:
+            raise TurnNotFound(f"There is no running turn {turn_id} on thread {thread_id}.")
+        items = self._thread(owner, thread_id).items
+        place = next(i for i, row in enumerate(items) if row is item)
+        for row in items[place + 1 :]:
+            if row.retired_by is None:
+                row.retired_by = turn_id
+
+    async def end_turn(
+        self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
+    ) -> None:
+        """See ``Store``."""
+        turn = self._running(owner, turn_id)
+        if turn is None:
+            return
+        turn.record, turn.pending = replace(turn.record, outcome=outcome), "[]"
+        thread = self._threads.get(turn.record.thread_id)
+        if thread is None or thread.owner != owner:
+            return
+        taken = {row.id for row in thread.items if row.retired_by is None}
+        thread.items = [
+            row
+            for row in thread.items
+            if row.retired_by != turn_id or (outcome != "finished" and row.id not in taken)
+        ]
+        for row in thread.items:
+            if row.retired_by == turn_id:
+                row.retired_by = None
+        for item in items:
+            thread.add(item)
+
+    async def beat(self, server: str) -> None:
+        """See ``Store``."""
+        for turn in self._turns.values():
+            if turn.record.server == server and turn.record.outcome == "running":
+                turn.record = replace(turn.record, beat_at=now())
+
+    async def running_turns(self) -> list[TurnRecord]:
+        """See ``Store``."""
+        return [turn.copy() for turn in self._turns.values() if turn.record.outcome == "running"]
