@@ -196,7 +196,7 @@ class MemoryTurnLog(TurnLog):
         self._keep_seconds = keep_seconds
         self._keep_bytes = keep_bytes
         self._logs: dict[str, _Log] = {}
-        self._running: dict[tuple[str, str], str] = {}
+        self._running: dict[tuple[str, str], list[str]] = {}
         self._kept: dict[str, float] = {}  # ended turns and when they are forgotten, oldest first
         self._kept_bytes = 0
         self._holds: dict[str, _Hold] = {}
@@ -214,7 +214,7 @@ class MemoryTurnLog(TurnLog):
         self._forget_old()
         log = _Log(owner, turn_id, thread_id, self)
         self._logs[turn_id] = log
-        self._running[owner, thread_id] = turn_id
+        self._running.setdefault((owner, thread_id), []).append(turn_id)
         return log
 
     async def read(self, owner: str, turn_id: str, after: int = 0) -> AsyncIterator[list[Entry]]:
@@ -230,8 +230,12 @@ class MemoryTurnLog(TurnLog):
             else:
                 await log.wait()
 
+    async def check(self, owner: str, turn_id: str) -> None:
+        self._find(owner, turn_id)
+
     async def running(self, owner: str, thread_id: str) -> str | None:
-        return self._running.get((owner, thread_id))
+        turns = self._running.get((owner, thread_id))
+        return turns[0] if turns else None
 
     async def request_stop(self, owner: str, turn_id: str) -> None:
         self._find(owner, turn_id).request_stop()
@@ -265,7 +269,9 @@ class MemoryTurnLog(TurnLog):
     def ended(self, log: _Log) -> None:
         """Moves a log from the running ones to those that are kept for latecomers."""
         log.end()
-        if self._running.get((log.owner, log.thread_id)) == log.turn_id:
+        turns = self._running[log.owner, log.thread_id]
+        turns.remove(log.turn_id)
+        if not turns:
             del self._running[log.owner, log.thread_id]
         self._kept[log.turn_id] = time.monotonic() + self._keep_seconds
         self._kept_bytes += log.size
