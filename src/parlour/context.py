@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from parlour.protocol import JsonObject
@@ -21,7 +21,8 @@ class Caller:
 class RequestContext:
     """What an answerer may know of the request besides the conversation.
 
-    ``locale`` is the first language of ``Accept-Language``; ``base_url`` is this server's own
+    ``locale`` is the first language of ``Accept-Language``; ``page`` is the path of the
+    page the visitor is on, ``selected_text`` what an older front end sent in its header; ``base_url`` is this server's own
     address as the client sees it, without a trailing slash; ``metadata`` is the request's own;
     ``headers`` have lower-case names and no credentials.
     """
@@ -30,6 +31,11 @@ class RequestContext:
     base_url: str = ""
     locale: str = "en"
     page: str | None = None
+    selected_text: str | None = None
     metadata: JsonObject = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
+
+    def with_metadata(self, metadata: JsonObject) -> RequestContext:
+        """The same context with the request's own metadata."""
+        return replace(self, metadata=metadata)

@@ -147,6 +147,16 @@ class Answerer(ABC):
         """Speech to text."""
         raise Unsupported("This answerer does not transcribe speech.")
 
+    async def create_attachment(
+        self, given: JsonObject, context: RequestContext
+    ) -> JsonObject | None:
+        """An attachment kept elsewhere, ``{name, size, mime_type}`` given; None leaves it to us."""
+        return None
+
+    async def delete_attachment(self, attachment_id: str, context: RequestContext) -> None:
+        """Is told that an attachment of the caller's is deleted."""
+        return None
+
     def allow_cancel(self, thread: Thread, context: RequestContext) -> bool:
         """Whether the visitor may stop this turn."""
         return True

@@ -70,8 +70,15 @@ class TurnLog(ABC):
         """
 
     @abstractmethod
+    async def check(self, owner: str, turn_id: str) -> None:
+        """Returns if ``read`` would find the turn; raises ``TurnNotFound`` as it would."""
+
+    @abstractmethod
     async def running(self, owner: str, thread_id: str) -> str | None:
-        """The id of the turn that runs on this thread now, if there is one."""
+        """The id of the turn that runs on this thread now, if there is one.
+
+        When others have started and wait behind it, the first one.
+        """
 
     @abstractmethod
     async def request_stop(self, owner: str, turn_id: str) -> None:

@@ -1,0 +1,150 @@
+"""The engine: requests in, stored JSON or running turns out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from parlour.answer.base import Answerer
+from parlour.chat.attachments import Attachments
+from parlour.chat.operations import OPERATIONS, Prepared
+from parlour.chat.recovery import Recovery, server_name
+from parlour.chat.requests import parse_request
+from parlour.chat.turn import Turn
+from parlour.context import RequestContext
+from parlour.errors import Conflict, DuplicateRequest, TurnNotFound
+from parlour.protocol import new_id, now
+from parlour.stores.base import Store, TurnRecord
+from parlour.turnlog.base import Entry, TurnLog
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``busy_wait``: seconds a second turn on a thread waits for the first; 0 refuses it."""
+
+    max_message_chars: int = 4000
+    busy_wait: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A turn has started; read it from the turn log. ``may_stop`` as its visitor was told."""
+
+    turn_id: str
+    may_stop: bool = True
+
+
+class Engine:
+    """Owns the running turns of this process."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        turnlog: TurnLog,
+        answerer: Answerer,
+        attachments: Attachments,
+        limits: Limits,
+    ) -> None:
+        self.store = store
+        self.turnlog = turnlog
+        self.answerer = answerer
+        self.attachments = attachments
+        self.limits = limits
+        self._server = server_name()
+        self._turns: dict[str, Turn] = {}
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._unstoppable: set[str] = set()
+        self._recovery = Recovery(store, self._server, self._turns)
+
+    async def open(self) -> None:
+        """Opens the store and the answerer, and closes what a dead server left running."""
+        await self.store.open()
+        await self.answerer.open()
+        await self._recovery.start()
+
+    async def close(self) -> None:
+        """Ends running turns as interrupted, with their text kept, and lets go of everything."""
+        await self._recovery.stop()
+        for turn in list(self._turns.values()):
+            turn.end("interrupted")
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.turnlog.close()
+        await self.answerer.close()
+        await self.store.close()
+
+    async def handle(
+        self, body: bytes, context: RequestContext, *, key: str | None = None
+    ) -> bytes | Running:
+        """Answers a request with JSON, or starts the turn it asks for.
+
+        ``key`` makes a streaming request idempotent: the same key of the same caller is one turn.
+        Raises ``ParlourError`` for whatever can be refused before a turn starts.
+        """
+        request = parse_request(body, max_message_chars=self.limits.max_message_chars)
+        context = context.with_metadata(request.metadata)
+        result = await OPERATIONS[request.type](self, request, context)
+        if isinstance(result, bytes):
+            return result
+        return await self._start(result, context.caller.owner, key)
+
+    def read(self, owner: str, turn_id: str, after: int = 0) -> AsyncIterator[list[Entry]]:
+        """The events of a turn with ``seq > after``; ``TurnNotFound`` when it is not the owner's."""
+        return self.turnlog.read(owner, turn_id, after)
+
+    async def check(self, owner: str, turn_id: str) -> None:
+        """Returns if the turn can be read; ``TurnNotFound`` if not."""
+        await self.turnlog.check(owner, turn_id)
+
+    async def stop(self, owner: str, turn_id: str) -> None:
+        """Stops a turn; ``Conflict`` when its answerer does not allow that."""
+        await self.turnlog.check(owner, turn_id)
+        if turn_id in self._unstoppable:
+            raise Conflict("This answer cannot be stopped.", hint="Wait until it has ended.")
+        await self.turnlog.request_stop(owner, turn_id)
+
+    async def running(self, owner: str, thread_id: str) -> str | None:
+        """The turn that is answering on this thread."""
+        return await self.turnlog.running(owner, thread_id)
+
+    async def _start(self, prepared: Prepared, owner: str, key: str | None) -> Running:
+        record = TurnRecord(
+            id=new_id("turn"),
+            owner=owner,
+            thread_id=prepared.thread.id,
+            server=self._server,
+            beat_at=now(),
+            key=key,
+        )
+        kept = await self.store.begin_turn(record)
+        if kept.id != record.id:
+            return await self._again(owner, kept.id)
+        writer = await self.turnlog.start(owner, record.id, record.thread_id)
+        turn = Turn(record, prepared.script, store=self.store, writer=writer)
+        self._turns[turn.id] = turn
+        if not prepared.may_stop:
+            self._unstoppable.add(turn.id)
+        task = asyncio.create_task(turn.run(self.turnlog, self.answerer, self.limits.busy_wait))
+        self._tasks[task] = turn.id
+        task.add_done_callback(self._forget)
+        return Running(turn.id, prepared.may_stop)
+
+    async def _again(self, owner: str, turn_id: str) -> Running:
+        """The earlier turn of the same Idempotency-Key."""
+        try:
+            await self.turnlog.check(owner, turn_id)
+        except TurnNotFound:
+            raise DuplicateRequest("This request was answered before.") from None
+        return Running(turn_id, turn_id not in self._unstoppable)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        turn_id = self._tasks.pop(task)
+        del self._turns[turn_id]
+        self._unstoppable.discard(turn_id)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("turn %s broke", turn_id, exc_info=error)

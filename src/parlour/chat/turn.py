@@ -1,0 +1,158 @@
+"""A turn: one answer from its first event to its one end, owned by the app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from parlour.answer.base import Answerer, AnswerEvent, Question, Text
+from parlour.chat import events
+from parlour.chat.recorder import Recorder
+from parlour.errors import ParlourError
+from parlour.protocol import JsonObject
+from parlour.stores.base import Outcome, Store, TurnRecord
+from parlour.turnlog.base import TurnLog, TurnWriter
+
+STOP_GRACE = 5.0
+"""Seconds an answerer has to let go after it was told to stop; then the turn ends without it."""
+TITLE_GRACE = 3.0
+"""Seconds a finished answer waits for its thread's title."""
+
+log = logging.getLogger(__name__)
+
+Begin = Callable[[Recorder], Awaitable[AsyncIterator[AnswerEvent]]]
+
+
+@dataclass(slots=True)
+class Script:
+    """What a turn is to do: ``begin`` runs under the thread's lock and gives back the answer.
+
+    ``untitled`` is the question a new thread's title is made from. ``retired`` are the items a
+    retry has taken away, for showing them again should it not finish.
+    """
+
+    begin: Begin
+    untitled: Question | None = None
+    retired: list[JsonObject] = field(default_factory=list)
+
+
+class Turn:
+    """Runs a script, records what it says, and closes in one place with one of four outcomes."""
+
+    def __init__(
+        self, record: TurnRecord, script: Script, *, store: Store, writer: TurnWriter
+    ) -> None:
+        self.id = record.id
+        self.owner = record.owner
+        self.thread_id = record.thread_id
+        self._script = script
+        self._store = store
+        self._writer = writer
+        self._recorder = Recorder(record.owner, record.id, record.thread_id, store, writer)
+        self._ending: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def end(self, outcome: Outcome) -> None:
+        """Asks the turn to end now, as ``stopped`` or ``interrupted``."""
+        if not self._ending.done():
+            self._ending.set_result(outcome)
+
+    async def run(self, turnlog: TurnLog, answerer: Answerer, wait: float) -> None:
+        """The whole turn; never raises what an answerer or a store raises."""
+        watch = asyncio.create_task(self._watch_stop())
+        try:
+            async with turnlog.hold(self.thread_id, wait):
+                outcome, error = await self._perform(answerer)
+                await self._close(outcome, error)
+        except ParlourError as error:
+            log.warning("turn %s: %s", self.id, error.message)
+            self._recorder.emit(events.failure(error))
+            with suppress(ParlourError):
+                await self._store.end_turn(self.owner, self.id, "failed")
+        finally:
+            watch.cancel()
+            await self._writer.close()
+
+    async def _watch_stop(self) -> None:
+        await self._writer.wait_stop()
+        self.end("stopped")
+
+    async def _perform(self, answerer: Answerer) -> tuple[Outcome, BaseException | None]:
+        work = asyncio.create_task(self._consume(answerer))
+        await asyncio.wait({work, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            _, late = await asyncio.wait({work}, timeout=STOP_GRACE)
+            if late:
+                log.warning("turn %s: its answerer did not stop", self.id)
+            elif not work.cancelled() and (error := work.exception()):
+                log.info("turn %s: %r while stopping", self.id, error)
+            return self._ending.result(), None
+        if work.cancelled():
+            return "interrupted", None
+        if error := work.exception():
+            if not isinstance(error, ParlourError):
+                log.error("turn %s: the answerer failed", self.id, exc_info=error)
+            return "failed", error
+        return ("failed" if self._recorder.failed else "finished"), None
+
+    async def _consume(self, answerer: Answerer) -> None:
+        recorder = self._recorder
+        answer = await self._script.begin(recorder)
+        titling = self._start_title(answerer)
+        try:
+            async for event in answer:
+                if type(event) is Text:
+                    recorder.text(event.delta)
+                else:
+                    await recorder.take(event)
+            if titling is not None:
+                await asyncio.wait({titling}, timeout=TITLE_GRACE)
+        finally:
+            if titling is not None:
+                titling.cancel()
+            if isinstance(answer, AsyncGenerator):
+                await answer.aclose()
+
+    def _start_title(self, answerer: Answerer) -> asyncio.Task[None] | None:
+        question = self._script.untitled
+        if question is None:
+            return None
+        return asyncio.create_task(self._title(answerer, question))
+
+    async def _title(self, answerer: Answerer, question: Question) -> None:
+        try:
+            title = await answerer.title(question)
+            if title is None:
+                return
+            thread = await self._store.load_thread(self.owner, self.thread_id)
+            if thread.title is None:
+                changed = await self._store.update_thread(
+                    self.owner, self.thread_id, {"title": title}
+                )
+                self._recorder.emit(events.thread_updated(changed))
+        except Exception as error:
+            # A thread without a title is a smaller loss than an answer that fails for want of one.
+            log.warning("thread %s got no title: %r", self.thread_id, error)
+
+    async def _close(self, outcome: Outcome, error: BaseException | None) -> None:
+        """The one place where a turn ends: stored first, then told."""
+        recorder = self._recorder
+        items = await recorder.settle()
+        shown = list(items)
+        if outcome != "finished":
+            if recorder.asked:
+                items = [*items, events.mark(self.thread_id, outcome)]
+            if self._script.retired:
+                for item in shown:
+                    recorder.emit(events.item_removed(item["id"]))
+                shown = [*self._script.retired, *items]
+            else:
+                shown = items
+        await self._store.end_turn(self.owner, self.id, outcome, items)
+        for item in shown:
+            recorder.emit(events.item_done(item))
+        if error is not None:
+            recorder.emit(events.failure(error))
