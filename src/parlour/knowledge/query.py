@@ -1,0 +1,141 @@
+"""What is asked, as weighed terms: other words for the same thing, and what a follow-up leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from parlour.knowledge.words import STOP_WORDS, fold, stem, words
+
+BORROWED: Final = 0.45
+QUOTED: Final = 0.35
+
+_CHATTER_TEXT: Final = """
+able again answer anyway ask asking bit currently curious describe details detail exactly
+explain find folks good guys happen happens hello help hey hi info information interested knows
+learn looking mean means mention meaning ok okay part possible question questions quick right
+saying section see show sort sure talk think understand want wanted wants way ways wonder
+wondering page site website docs documentation today day people person guy sir madam there
+"""
+_CHATTER: Final = frozenset(_CHATTER_TEXT.split())
+
+_PHRASES: Final = (
+    (re.compile(r"\b(?:send|sending|sent|bring|give)(?: \w+){0,2} back\b"), " return "),
+    (re.compile(r"\bmoney back\b"), " refund "),
+    (re.compile(r"\b(?:sign|log)(?:ing|ging)? ?-?in\b"), " login "),
+    (re.compile(r"\bset(?:ting)? ?-?up\b"), " setup "),
+    (re.compile(r"\bhow (?:much|expensive)\b"), " cost "),
+    (re.compile(r"\bget rid of\b"), " remove "),
+    (re.compile(r"\bget in touch\b|\breach (?:you|someone|support)\b"), " contact "),
+    (re.compile(r"\bhow (?:soon|quickly|fast)\b|\bhow long\b"), " long "),
+    (re.compile(r"\bput (?:it |them )?in(?:to)?\b"), " "),
+)
+
+_SAME: Final = """
+cost price fee charge rate pricing
+ship deliver delivery shipping shipment dispatch
+return refund
+broken damaged faulty defective defect
+buy purchase order
+delete remove erase
+uninstall remove
+install setup installation
+configure setting configuration option
+change edit modify update
+error problem issue fail failure
+contact email phone support
+login authenticate authentication signin
+guarantee warranty
+start launch run begin
+stop cancel abort
+size fit measure measurement
+countries country international abroad worldwide overseas
+exchange swap
+need require requirement prerequisite
+wash clean care
+key token secret
+limit maximum quota
+speed fast performance
+payment pay card
+discount coupon voucher promo code
+parcel package
+laundry wash
+supported support
+shop store
+opening open hours
+""".strip().splitlines()
+
+_PRONOUN: Final = re.compile(
+    r"\b(?:it|its|that|this|they|them|their|those|these|one|ones|there|he|she|same|instead)\b"
+)
+_CONTINUES: Final = re.compile(
+    r"^\s*(?:and|or|but|so|then|what about|how about|what if|also|why|really|else|ok|okay|in that case)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing asked for: a stem, the stems that would do as well, and how much it counts.
+
+    ``own`` is False for what was borrowed from an earlier question or from selected text.
+    """
+
+    stem: str
+    alternatives: tuple[str, ...] = ()
+    weight: float = 1.0
+    own: bool = True
+
+
+@cache
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for line in _SAME:
+        group = [stem(word) for word in line.split()]
+        for one in group:
+            found.setdefault(one, {}).update((other, None) for other in group if other != one)
+    return {one: tuple(others) for one, others in found.items()}
+
+
+def terms_of(text: str) -> list[Term]:
+    """The meaningful words of a question, each once, with other words for the same thing."""
+    folded = fold(text)
+    for pattern, meaning in _PHRASES:
+        folded = pattern.sub(meaning, folded)
+    meaningful = [
+        stem(word) for word in words(folded) if word not in STOP_WORDS and word not in _CHATTER
+    ]
+    return [Term(one, _synonyms().get(one, ())) for one in dict.fromkeys(meaningful)]
+
+
+def is_follow_up(text: str) -> bool:
+    """Whether a question leans on the one before it: a pronoun, "and …", or hardly a word."""
+    folded = fold(text)
+    count = len(terms_of(text))
+    if count <= 1:
+        return True
+    return count <= 4 and bool(_PRONOUN.search(folded) or _CONTINUES.match(folded))
+
+
+def build_query(text: str, context: Sequence[str] = (), quote: str | None = None) -> list[Term]:
+    """All terms to search for: the question's own, then borrowed ones at a lower weight.
+
+    ``context`` holds the visitor's earlier questions, oldest first; ``quote`` is text they selected.
+    """
+    own = terms_of(text)
+    found = {term.stem: term for term in own}
+    borrowed: list[tuple[str, float]] = []
+    if quote:
+        borrowed.append((quote, 1.0 if not own else QUOTED))
+    if is_follow_up(text):
+        # A chain of follow-ups ("and to Canada?", "and express?") leads back to what began it.
+        for depth, earlier in enumerate(reversed(context)):
+            borrowed.append((earlier, BORROWED / (depth + 1)))
+            if depth == 2 or not is_follow_up(earlier):
+                break
+    for source, weight in borrowed:
+        for term in terms_of(source)[:24]:
+            found.setdefault(term.stem, replace(term, weight=weight, own=not own))
+    return list(found.values())
