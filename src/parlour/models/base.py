@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,7 +80,7 @@ class Model(ABC):
         """Opens it; no network until the first request."""
 
     @abstractmethod
-    def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """The answer as it comes.
 
         Raises ``ModelFailed`` for any failure: refused connection, an HTTP error (with the
