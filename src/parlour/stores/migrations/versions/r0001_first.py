@@ -1,0 +1,71 @@
+"""Threads, items, attachments and turns."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+KEY = sa.String(255)
+
+
+def upgrade() -> None:
+    """Makes the tables."""
+    _threads_and_items()
+    _attachments_and_turns()
+
+
+def _threads_and_items() -> None:
+    op.create_table(
+        "parlour_threads",
+        sa.Column("id", KEY, primary_key=True),
+        sa.Column("owner", KEY, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("next_seq", sa.BigInteger, nullable=False),
+        sa.Column("title", sa.Text),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("allowed_image_domains", sa.Text, nullable=False),
+        sa.Column("metadata", sa.Text, nullable=False),
+    )
+    op.create_index("parlour_threads_by_owner", "parlour_threads", ["owner", "created_at", "id"])
+    op.create_table(
+        "parlour_items",
+        sa.Column("thread_id", KEY, sa.ForeignKey("parlour_threads.id"), primary_key=True),
+        sa.Column("id", KEY, primary_key=True),
+        sa.Column("retired_by", KEY, primary_key=True),
+        sa.Column("owner", KEY, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("type", KEY, nullable=False),
+        sa.Column("hidden", sa.Boolean, nullable=False),
+        sa.Column("feedback", KEY),
+        sa.Column("data", sa.Text, nullable=False),
+    )
+    op.create_index("parlour_items_by_thread", "parlour_items", ["thread_id", "seq"], unique=True)
+
+
+def _attachments_and_turns() -> None:
+    op.create_table(
+        "parlour_attachments",
+        sa.Column("id", KEY, primary_key=True),
+        sa.Column("owner", KEY, nullable=False),
+        sa.Column("thread_id", KEY),
+        sa.Column("data", sa.Text, nullable=False),
+    )
+    op.create_index("parlour_attachments_by_thread", "parlour_attachments", ["owner", "thread_id"])
+    op.create_table(
+        "parlour_turns",
+        sa.Column("id", KEY, primary_key=True),
+        sa.Column("owner", KEY, nullable=False),
+        sa.Column("thread_id", KEY, nullable=False),
+        sa.Column("server", KEY, nullable=False),
+        sa.Column("beat_at", sa.BigInteger, nullable=False),
+        sa.Column("key", KEY),
+        sa.Column("outcome", KEY, nullable=False),
+        sa.Column("pending", sa.Text, nullable=False),
+        sa.UniqueConstraint("owner", "key", name="parlour_turns_by_key"),
+    )
+    op.create_index("parlour_turns_by_thread", "parlour_turns", ["owner", "thread_id"])
+    op.create_index("parlour_turns_by_outcome", "parlour_turns", ["outcome", "server"])

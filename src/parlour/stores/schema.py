@@ -1,0 +1,132 @@
+"""The tables of the SQL store, as they are at ``HEAD``.
+
+Their names begin with ``parlour_``, since ``DATABASE_URL`` is often the site's own database. Times
+are whole microseconds since 1970 in UTC: exact, sortable, and the same in every database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    inspect,
+    select,
+)
+
+HEAD: Final = "0001"
+"""The newest revision in ``migrations/versions``; a database that has it needs no Alembic."""
+
+VERSION_TABLE: Final = "parlour_schema"
+
+LIVE: Final = ""
+"""``retired_by`` of an item that no turn has retired; not NULL, because it is part of the key."""
+
+KEY: Final = String(255)
+
+metadata: Final = MetaData()
+
+# Alembic's own table, described here so that a new database can be made without importing Alembic.
+_version: Final = Table(
+    VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True)
+)
+
+threads: Final = Table(
+    "parlour_threads",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("owner", KEY, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("next_seq", BigInteger, nullable=False),
+    Column("title", Text),
+    Column("status", Text, nullable=False),
+    Column("allowed_image_domains", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Index("parlour_threads_by_owner", "owner", "created_at", "id"),
+)
+
+# An item's id is unique in its thread only: agents on Chat Completions repeat theirs everywhere.
+items: Final = Table(
+    "parlour_items",
+    metadata,
+    Column("thread_id", KEY, ForeignKey(threads.c.id), primary_key=True),
+    Column("id", KEY, primary_key=True),
+    Column("retired_by", KEY, primary_key=True),
+    Column("owner", KEY, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("type", KEY, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("feedback", KEY),
+    Column("data", Text, nullable=False),
+    Index("parlour_items_by_thread", "thread_id", "seq", unique=True),
+)
+
+# No foreign key: a file is uploaded before the thread it will be part of exists.
+attachments: Final = Table(
+    "parlour_attachments",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("owner", KEY, nullable=False),
+    Column("thread_id", KEY),
+    Column("data", Text, nullable=False),
+    Index("parlour_attachments_by_thread", "owner", "thread_id"),
+)
+
+# No foreign key here either: a turn begins before the thread it makes.
+turns: Final = Table(
+    "parlour_turns",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("owner", KEY, nullable=False),
+    Column("thread_id", KEY, nullable=False),
+    Column("server", KEY, nullable=False),
+    Column("beat_at", BigInteger, nullable=False),
+    Column("key", KEY),
+    Column("outcome", KEY, nullable=False),
+    Column("pending", Text, nullable=False),
+    UniqueConstraint("owner", "key", name="parlour_turns_by_key"),
+    Index("parlour_turns_by_thread", "owner", "thread_id"),
+    Index("parlour_turns_by_outcome", "outcome", "server"),
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def to_micros(moment: datetime) -> int:
+    """Whole microseconds since 1970 of an aware time."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """The aware UTC time again, exactly."""
+    return _EPOCH + micros * _MICROSECOND
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Makes the tables in a new database, or runs the revisions an older one lacks.
+
+    The caller's transaction holds the write lock, so that two processes take turns.
+    """
+    if not inspect(connection).has_table(VERSION_TABLE):
+        metadata.create_all(connection, checkfirst=False)
+        _version.create(connection, checkfirst=False)
+        connection.execute(insert(_version).values(version_num=HEAD))
+    elif connection.scalar(select(_version.c.version_num)) != HEAD:
+        # Importing Alembic takes most of a second, which only an upgrade is worth.
+        from parlour.stores.migrations import upgrade
+
+        upgrade(connection)

@@ -1,0 +1,208 @@
+"""The SQL store's statements, built once so that SQLAlchemy compiles each of them once.
+
+Every one is bound to its owner, ``:caller``; only ``BEAT`` and ``RUNNING`` look across owners.
+Parameters are named apart from columns: ``:caller``, ``:thread``, ``:item``, ``:turn``, ``:file``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from parlour.stores.base import Order
+from parlour.stores.schema import KEY, LIVE, attachments, items, threads, turns
+
+_caller = bindparam("caller", type_=KEY)
+_thread = bindparam("thread", type_=KEY)
+_item = bindparam("item", type_=KEY)
+_turn = bindparam("turn", type_=KEY)
+_file = bindparam("file", type_=KEY)
+_limit = bindparam("limit", type_=BigInteger)
+
+# -- threads -------------------------------------------------------------------------------------
+
+_own_thread = and_(threads.c.id == _thread, threads.c.owner == _caller)
+_thread_row = select(
+    threads.c.id,
+    threads.c.created_at,
+    threads.c.title,
+    threads.c.status,
+    threads.c.allowed_image_domains,
+    threads.c.metadata,
+)
+
+ADD_THREAD: Final = insert(threads)
+LOAD_THREAD: Final = _thread_row.where(_own_thread)
+UPDATE_THREAD: Final = update(threads).where(_own_thread)
+DELETE_THREAD: Final = delete(threads).where(_own_thread)
+
+# Every write to a thread's items begins with this: it finds the thread, takes the next sequence
+# number, and holds the row so that two writers take turns.
+TOUCH_THREAD: Final = (
+    update(threads)
+    .where(_own_thread)
+    .values(next_seq=threads.c.next_seq + 1, updated_at=bindparam("now", type_=BigInteger))
+)
+
+
+def _threads_page(order: Order, after: bool) -> Select[str, int, str | None, str, str, str]:
+    at, key = threads.c.created_at, threads.c.id
+    query = _thread_row.where(threads.c.owner == _caller).limit(_limit)
+    moment = bindparam("after_at", type_=BigInteger)
+    cursor = bindparam("after", type_=KEY)
+    if order == "desc":
+        query = query.order_by(at.desc(), key.desc())
+        return query.where(at <= moment, or_(at < moment, key < cursor)) if after else query
+    query = query.order_by(at, key)
+    return query.where(at >= moment, or_(at > moment, key > cursor)) if after else query
+
+
+THREADS_PAGE: Final = {
+    (order, after): _threads_page(order, after)
+    for order in ("asc", "desc")
+    for after in (False, True)
+}
+
+# -- items ---------------------------------------------------------------------------------------
+
+_in_thread = and_(items.c.thread_id == _thread, items.c.owner == _caller)
+_live = and_(_in_thread, items.c.retired_by == LIVE)
+_live_item = and_(_live, items.c.id == _item)
+_item_row = select(items.c.id, items.c.type, items.c.data)
+
+ADD_ITEM: Final = insert(items).from_select(
+    ["thread_id", "id", "retired_by", "owner", "seq", "type", "hidden", "data"],
+    select(
+        threads.c.id,
+        _item,
+        literal(LIVE, KEY),
+        threads.c.owner,
+        threads.c.next_seq,
+        bindparam("kind", type_=KEY),
+        bindparam("is_hidden", type_=Boolean),
+        bindparam("text", type_=Text),
+    ).where(_own_thread, ~exists().where(_live_item)),
+)
+REPLACE_ITEM: Final = (
+    update(items)
+    .where(_live_item)
+    .values(
+        type=bindparam("kind", type_=KEY),
+        hidden=bindparam("is_hidden", type_=Boolean),
+        data=bindparam("text", type_=Text),
+    )
+)
+LOAD_ITEM: Final = _item_row.where(_live_item)
+DELETE_ITEM: Final = delete(items).where(_live_item)
+DELETE_ITEMS: Final = delete(items).where(_in_thread)
+FEEDBACK: Final = update(items).where(_live_item).values(feedback=bindparam("kind", type_=KEY))
+
+
+def _visible(hidden: bool) -> ColumnElement[bool]:
+    return _live if hidden else and_(_live, items.c.hidden.is_(False))
+
+
+def _items_page(order: Order, after: bool, hidden: bool) -> Select[str, str, str]:
+    query = _item_row.where(_visible(hidden)).limit(_limit)
+    cursor = cursor_seq(hidden).scalar_subquery()
+    if order == "desc":
+        query = query.order_by(items.c.seq.desc())
+        return query.where(items.c.seq < cursor) if after else query
+    query = query.order_by(items.c.seq)
+    return query.where(items.c.seq > cursor) if after else query
+
+
+def cursor_seq(hidden: bool) -> Select[int]:
+    """The sequence number of the item ``:after``, if this view of the thread has it."""
+    row = items.alias("cursor_row")
+    query = select(row.c.seq).where(
+        row.c.thread_id == _thread,
+        row.c.owner == _caller,
+        row.c.retired_by == LIVE,
+        row.c.id == bindparam("after", type_=KEY),
+    )
+    return query if hidden else query.where(row.c.hidden.is_(False))
+
+
+ITEMS_PAGE: Final = {
+    (order, after, hidden): _items_page(order, after, hidden)
+    for order in ("asc", "desc")
+    for after in (False, True)
+    for hidden in (False, True)
+}
+CURSOR: Final = {hidden: cursor_seq(hidden) for hidden in (False, True)}
+
+# -- attachments ---------------------------------------------------------------------------------
+
+_own_file = and_(attachments.c.id == _file, attachments.c.owner == _caller)
+_files_of_thread = and_(attachments.c.owner == _caller, attachments.c.thread_id == _thread)
+
+ADD_ATTACHMENT: Final = insert(attachments)
+REPLACE_ATTACHMENT: Final = (
+    update(attachments)
+    .where(_own_file)
+    .values(thread_id=_thread, data=bindparam("text", type_=Text))
+)
+LOAD_ATTACHMENT: Final = select(attachments.c.data).where(_own_file)
+DELETE_ATTACHMENT: Final = delete(attachments).where(_own_file)
+ATTACHMENTS_OF_THREAD: Final = select(attachments.c.id).where(_files_of_thread)
+DELETE_ATTACHMENTS: Final = delete(attachments).where(_files_of_thread)
+
+# -- turns ---------------------------------------------------------------------------------------
+
+_own_turn = and_(turns.c.id == _turn, turns.c.owner == _caller)
+_running_turn = and_(_own_turn, turns.c.outcome == "running")
+_retired = and_(_in_thread, items.c.retired_by == _turn)
+_turn_row = select(
+    turns.c.id,
+    turns.c.owner,
+    turns.c.thread_id,
+    turns.c.server,
+    turns.c.beat_at,
+    turns.c.key,
+    turns.c.outcome,
+    turns.c.pending,
+)
+
+BEGIN_TURN: Final = insert(turns)
+EARLIER_TURN: Final = _turn_row.where(
+    turns.c.owner == _caller, or_(turns.c.id == _turn, turns.c.key == bindparam("used", type_=KEY))
+)
+JOURNAL: Final = update(turns).where(_running_turn).values(pending=bindparam("text", type_=Text))
+CLOSE_TURN: Final = (
+    update(turns).where(_running_turn).values(outcome=bindparam("ending", type_=KEY), pending="[]")
+)
+TURN_THREAD: Final = select(turns.c.thread_id).where(_own_turn)
+RUNNING_ON_THREAD: Final = select(turns.c.id).where(_running_turn, turns.c.thread_id == _thread)
+DELETE_TURNS: Final = delete(turns).where(turns.c.owner == _caller, turns.c.thread_id == _thread)
+RETIRE_AFTER: Final = (
+    update(items)
+    .where(_live, items.c.seq > bindparam("after_seq", type_=BigInteger))
+    .values(retired_by=_turn)
+)
+RETIRED_IDS: Final = select(items.c.id).where(_retired)
+DELETE_RETIRED: Final = delete(items).where(_retired)
+DELETE_RETIRED_ITEM: Final = delete(items).where(_retired, items.c.id == _item)
+RESTORE: Final = update(items).where(_retired).values(retired_by=LIVE)
+BEAT: Final = (
+    update(turns)
+    .where(turns.c.outcome == "running", turns.c.server == bindparam("process", type_=KEY))
+    .values(beat_at=bindparam("now", type_=BigInteger))
+)
+RUNNING: Final = _turn_row.where(turns.c.outcome == "running")
