@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: go to the project's folder, show steps, fail in one line.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
