@@ -6,13 +6,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from parlour.errors import Unavailable
 from parlour.knowledge.base import Hit, IndexReport
 from parlour.knowledge.index import Progress, build_index, open_index
-from parlour.knowledge.query import build_query
+from parlour.knowledge.query import build_query, is_follow_up
 from parlour.knowledge.search import Findings, Searcher
 
 T = TypeVar("T")
@@ -93,7 +94,8 @@ class Knowledge:
     ) -> Findings:
         """As ``search``, with the terms the passages were judged by."""
         terms = build_query(query, context, quote)
-        return await self._run(lambda: self._searcher.search(terms, limit=limit, page=page))
+        found = await self._run(lambda: self._searcher.search(terms, limit=limit, page=page))
+        return replace(found, follows_up=bool(context) and is_follow_up(query))
 
     async def pages(self) -> list[tuple[str, str]]:
         """Title and address of every page, in the order of their files."""

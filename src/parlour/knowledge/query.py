@@ -12,8 +12,10 @@ from parlour.knowledge.words import STOP_WORDS, fold, stem, words
 
 BORROWED: Final = 0.45
 QUOTED: Final = 0.35
+TIME: Final = 0.35
 
 _CHATTER_TEXT: Final = """
+often
 able again answer anyway ask asking bit currently curious describe details detail exactly
 explain find folks good guys happen happens hello help hey hi info information interested knows
 learn looking mean means mention meaning ok okay part possible question questions quick right
@@ -24,30 +26,34 @@ _CHATTER: Final = frozenset(_CHATTER_TEXT.split())
 
 _PHRASES: Final = (
     (re.compile(r"\b(?:send|sending|sent|bring|give)(?: \w+){0,2} back\b"), " return "),
-    (re.compile(r"\bmoney back\b"), " refund "),
+    (re.compile(r"\bmoney back\b"), " refund money "),
     (re.compile(r"\b(?:sign|log)(?:ing|ging)? ?-?in\b"), " login "),
     (re.compile(r"\bset(?:ting)? ?-?up\b"), " setup "),
     (re.compile(r"\bhow (?:much|expensive)\b"), " cost "),
     (re.compile(r"\bget rid of\b"), " remove "),
     (re.compile(r"\bget in touch\b|\breach (?:you|someone|support)\b"), " contact "),
-    (re.compile(r"\bhow (?:soon|quickly|fast)\b|\bhow long\b"), " long "),
-    (re.compile(r"\bput (?:it |them )?in(?:to)?\b"), " "),
+    (re.compile(r"\bhow (?:long|soon|quickly|often|many (?:days|hours|weeks|times))\b"), " "),
+    (re.compile(r"\b(?:tele)?phone number\b"), " phone "),
+    (re.compile(r"\bwashing machine\b"), " machine wash "),
 )
 
+# Words that mean the same to a visitor, one group a line; "a > b c" holds in one direction only.
 _SAME: Final = """
 cost price fee charge rate pricing
 ship deliver delivery shipping shipment dispatch
-return refund
-broken damaged faulty defective defect
+refund > money return
+broken damaged faulty defective defect damage fault
 buy purchase order
 delete remove erase
-uninstall remove
+uninstall > remove
 install setup installation
 configure setting configuration option
 change edit modify update
 error problem issue fail failure
-contact email phone support
-login authenticate authentication signin
+contact > email phone call support
+phone telephone call
+login > authenticate authentication signin sign
+authenticate authentication authorization authorize bearer auth
 guarantee warranty
 start launch run begin
 stop cancel abort
@@ -55,18 +61,28 @@ size fit measure measurement
 countries country international abroad worldwide overseas
 exchange swap
 need require requirement prerequisite
-wash clean care
+clean wash care wipe
 key token secret
 limit maximum quota
 speed fast performance
-payment pay card
+pay payment card
 discount coupon voucher promo code
 parcel package
-laundry wash
-supported support
-shop store
-opening open hours
+apply application
+verify check validate confirm
+heavy weigh weight weighs
+big large size capacity
+store storage keep
+temperature degree
+opening > open
+closing > closed close
 """.strip().splitlines()
+
+# A question about time is also one for the units in which its answer is given.
+_ASKS_TIME: Final = re.compile(
+    r"\bhow (?:long|soon|quickly|often|many (?:days|hours|weeks|times))\b|^\s*when\b"
+)
+_TIME_UNITS: Final = ("day", "minute", "hour", "week", "month", "year", "second", "daily", "weekly")
 
 _PRONOUN: Final = re.compile(
     r"\b(?:it|its|that|this|they|them|their|those|these|one|ones|there|he|she|same|instead)\b"
@@ -93,8 +109,9 @@ class Term:
 def _synonyms() -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for line in _SAME:
-        group = [stem(word) for word in line.split()]
-        for one in group:
+        left, one_way, _ = line.partition(" > ")
+        group = [stem(word) for word in line.replace(" > ", " ").split()]
+        for one in [stem(left)] if one_way else group:
             found.setdefault(one, {}).update((other, None) for other in group if other != one)
     return {one: tuple(others) for one, others in found.items()}
 
@@ -119,6 +136,11 @@ def is_follow_up(text: str) -> bool:
     return count <= 4 and bool(_PRONOUN.search(folded) or _CONTINUES.match(folded))
 
 
+def asks_time(text: str) -> bool:
+    """Whether the answer is a length or a point of time."""
+    return bool(_ASKS_TIME.search(fold(text)))
+
+
 def build_query(text: str, context: Sequence[str] = (), quote: str | None = None) -> list[Term]:
     """All terms to search for: the question's own, then borrowed ones at a lower weight.
 
@@ -138,4 +160,7 @@ def build_query(text: str, context: Sequence[str] = (), quote: str | None = None
     for source, weight in borrowed:
         for term in terms_of(source)[:24]:
             found.setdefault(term.stem, replace(term, weight=weight, own=not own))
+    if own and asks_time(text):
+        first, *others = (stem(unit) for unit in _TIME_UNITS)
+        found.setdefault(first, Term(first, tuple(others), TIME, own=False))
     return list(found.values())

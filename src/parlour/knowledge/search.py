@@ -15,8 +15,14 @@ from parlour.knowledge.base import Hit, Passage
 from parlour.knowledge.index import load_blocks
 from parlour.knowledge.query import Term
 
-_CANDIDATES: Final = 60
-_COLUMN_WEIGHTS: Final = (3.0, 4.0, 1.0, 2.0)
+# Column weights: a word in a heading says most about a passage, then the page's title and path.
+_CANDIDATES: Final = """
+SELECT found.id, found.title, found.headings || ' ' || found.path, found.body, found.rank, files.page
+FROM (SELECT rowid AS id, title, headings, body, path, bm25(words, 3.0, 4.0, 1.0, 2.0) AS rank
+      FROM words WHERE words MATCH ? ORDER BY rank LIMIT 60) AS found
+JOIN passages ON passages.id = found.id JOIN files ON files.name = passages.file
+ORDER BY found.rank
+"""
 _SYNONYM: Final = 0.75
 _SHORTEST_CORRECTED: Final = 5
 
@@ -38,10 +44,14 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The best hits, best first, and the terms they were judged by."""
+    """The best hits, best first, and the terms they were judged by.
+
+    ``follows_up`` says that the question leans on the one before it.
+    """
 
     hits: list[Hit]
     terms: tuple[Weighed, ...]
+    follows_up: bool = False
 
     def coverage(self, stems: frozenset[str]) -> float:
         """How much of what was asked these stems speak of, from 0 to 1."""
@@ -72,19 +82,13 @@ class Searcher:
         asked = [one.term for one in weighed]
         stems = {alternative for term in asked for alternative in (term.stem, *term.alternatives)}
         match = " OR ".join(f'"{stem}"' for stem in sorted(stems))
-        rows = self._connection.execute(
-            "SELECT words.rowid, title, words.headings, body, path, "
-            f"bm25(words, {', '.join(map(str, _COLUMN_WEIGHTS))}) AS rank, files.page "
-            "FROM words JOIN passages ON passages.id = words.rowid "
-            "JOIN files ON files.name = passages.file WHERE words MATCH ? ORDER BY rank LIMIT ?",
-            (match, _CANDIDATES),
-        ).fetchall()
+        rows = self._connection.execute(_CANDIDATES, (match,)).fetchall()
         if not rows:
             return Findings([], weighed)
-        best = min(row[5] for row in rows) or -1.0
+        best = rows[0][4]
         judged = []
-        for rowid, title, headings, body, path, rank, its_page in rows:
-            score, share = _judge(weighed, title, f"{headings} {path}", body, rank / best)
+        for rowid, title, headings, body, rank, its_page in rows:
+            score, share = _judge(weighed, title, headings, body, rank / best)
             judged.append((score * (1.15 if its_page == here else 1.0), share, rowid))
         judged.sort(key=lambda one: (-one[0], one[2]))
         hits = [Hit(self._load(rowid), score, share) for score, share, rowid in judged[:limit]]

@@ -12,7 +12,7 @@ _CONTRACTION: Final = re.compile(r"['’].*")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
 
 _STOP: Final = """
-a about after all also am an and any are aren as at be because been before being both but by can
+a about after against all also am an and any are aren as at be because been before being both but by can
 cannot could couldn did didn do does doesn doing don during each either else ever for from get
 gets getting give given go going gonna got had hadn has hasn have haven having he her here hers
 him his how i if in into is isn it its just kindly know let like ll make makes many may me might
