@@ -28,6 +28,7 @@ from parlour.answer.base import (
     Answerer,
     AnswerEvent,
     Emit,
+    Materials,
     Question,
     ThreadChange,
 )
@@ -69,15 +70,15 @@ class HostedServer(Answerer):
         self.reason = f"hosting {type(server).__name__}"
 
     @classmethod
-    def from_spec(cls, spec: str) -> HostedServer:
+    def from_spec(cls, rest: str, materials: Materials | None = None) -> HostedServer:
         """``module:object``, as uvicorn takes it: a server, a subclass, or a function making one.
 
         The current folder is searched too. ``ConfigurationError`` when there is no such thing.
         """
-        return cls(load_server(spec))
+        return cls(load_server(rest))
 
-    def bind(self, store: Store) -> None:
-        """The store for the calls that come without a question."""
+    async def open(self, store: Store) -> None:
+        """Keeps the store for the calls that come without a question."""
         self._store = store
 
     # -- answers ---------------------------------------------------------------------------------
@@ -121,7 +122,6 @@ class HostedServer(Answerer):
     async def _stream(
         self, asked: Question | ActionRequest, start: _Start
     ) -> AsyncIterator[AnswerEvent]:
-        self._store = asked.store
         context = self._context(asked.context, asked.store)
         thread = thread_model(asked.thread)
         watch = ThreadWatch(thread, context.binding)

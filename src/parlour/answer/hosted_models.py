@@ -17,7 +17,7 @@ from chatkit.widgets import DynamicWidgetRoot
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from parlour.protocol import JsonObject, timestamp
+from parlour.protocol import JsonObject, is_hidden, timestamp
 from parlour.stores.base import Thread
 
 _items: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
@@ -100,6 +100,10 @@ def event_json(event: BaseModel) -> JsonObject:
         inner = getattr(event, name, None)
         if inner is not None:
             body[name]["created_at"] = timestamp(inner.created_at)
+    if "thread" in body:
+        thread = body["thread"]
+        thread["metadata"] = {}
+        thread["items"]["data"] = [each for each in thread["items"]["data"] if not is_hidden(each)]
     return body
 
 
