@@ -154,6 +154,7 @@ class MissingExtra(ConfigurationError, ImportError):
     """An optional package is not installed; the hint is the exact command that installs it."""
 
     code = "missing_extra"
+    hint = "Run the pip install command it names."
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
