@@ -230,6 +230,7 @@ class MemoryStore(Store):
         self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str
     ) -> None:
         """See ``Store``."""
+        self._thread(owner, thread_id)
         for row in [self._item(owner, thread_id, item_id) for item_id in item_ids]:
             row.feedback = kind
 
