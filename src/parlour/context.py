@@ -21,10 +21,10 @@ class Caller:
 class RequestContext:
     """What an answerer may know of the request besides the conversation.
 
-    ``locale`` is the first language of ``Accept-Language``; ``page`` is the path of the
-    page the visitor is on, ``selected_text`` what an older front end sent in its header; ``base_url`` is this server's own
-    address as the client sees it, without a trailing slash; ``metadata`` is the request's own;
-    ``headers`` have lower-case names and no credentials.
+    ``locale`` is the first language of ``Accept-Language``; ``page`` is the path of the page the
+    visitor is on; ``selected_text`` is what an older front end sent in its header; ``base_url`` is
+    this server's own address as the client sees it, without a trailing slash; ``metadata`` is the
+    request's own; ``headers`` have lower-case names and no credentials.
     """
 
     caller: Caller

@@ -15,6 +15,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+DEFAULT_MODEL = "gpt-5-mini"
+"""The model that is used when only a key is set."""
+
 
 def _named(name: str, own: str) -> AliasChoices:
     """A name people already have in their environment, and ours."""
@@ -66,7 +69,9 @@ class Settings(BaseSettings):
         description="Who answers: extract, model or python:module:object; chosen by itself when not set.",
     )
     model: str | None = Field(
-        None, description="Model name for the model answerer, such as gpt-5 or openai:gpt-5."
+        None,
+        description="Model for the model answerer, such as gpt-5 or openai:gpt-5; "
+        f"{DEFAULT_MODEL} when only a key is set.",
     )
     instructions: str = Field("", description="What the model is told besides its standing rules.")
     openai_api_key: SecretStr | None = Field(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from parlour.context import RequestContext
-from parlour.errors import Unsupported
+from parlour.errors import ConfigurationError, Unsupported
+from parlour.knowledge import Knowledge
+from parlour.models.base import Model
 from parlour.protocol import JsonObject, message_text, parse
 from parlour.stores.base import Store, Thread
 
@@ -107,14 +109,32 @@ class ActionRequest:
     store: Store
 
 
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What the settings offer an answerer that is made from its name.
+
+    ``open_model`` opens the language model that is set up, or raises ``ConfigurationError``.
+    """
+
+    knowledge: Knowledge | None
+    open_model: Callable[[], Model]
+    instructions: str = ""
+    history_items: int = 20
+
+
 class Answerer(ABC):
     """Writes answers; everything but ``answer`` is optional."""
 
     reason = ""
     """Why this one is in use, in a few words for the operator."""
 
-    async def open(self) -> None:
-        """Called once before the first question."""
+    @classmethod
+    def from_spec(cls, rest: str, materials: Materials) -> Answerer:
+        """Makes it from the part of the spec after the name; for those that are in the table."""
+        raise ConfigurationError(f"{cls.__name__} cannot be chosen by name; pass it as an object.")
+
+    async def open(self, store: Store) -> None:
+        """Called once before the first question, with the store that conversations are kept in."""
         return None
 
     async def close(self) -> None:

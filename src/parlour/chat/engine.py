@@ -38,6 +38,14 @@ class Running:
     may_stop: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """JSON, and the turn that is answering on the thread it shows."""
+
+    body: bytes
+    turn_id: str | None = None
+
+
 class Engine:
     """Owns the running turns of this process."""
 
@@ -64,7 +72,7 @@ class Engine:
     async def open(self) -> None:
         """Opens the store and the answerer, and closes what a dead server left running."""
         await self.store.open()
-        await self.answerer.open()
+        await self.answerer.open(self.store)
         await self._recovery.start()
 
     async def close(self) -> None:
@@ -80,7 +88,7 @@ class Engine:
 
     async def handle(
         self, body: bytes, context: RequestContext, *, key: str | None = None
-    ) -> bytes | Running:
+    ) -> Answered | Running:
         """Answers a request with JSON, or starts the turn it asks for.
 
         ``key`` makes a streaming request idempotent: the same key of the same caller is one turn.
@@ -89,9 +97,12 @@ class Engine:
         request = parse_request(body, max_message_chars=self.limits.max_message_chars)
         context = context.with_metadata(request.metadata)
         result = await OPERATIONS[request.type](self, request, context)
-        if isinstance(result, bytes):
-            return result
-        return await self._start(result, context.caller.owner, key)
+        if isinstance(result, Prepared):
+            return await self._start(result, context.caller.owner, key)
+        if request.type != "threads.get_by_id":
+            return Answered(result)
+        thread_id = request.text("thread_id")
+        return Answered(result, await self.turnlog.running(context.caller.owner, thread_id))
 
     def read(self, owner: str, turn_id: str, after: int = 0) -> AsyncIterator[list[Entry]]:
         """The events of a turn with ``seq > after``; ``TurnNotFound`` when it is not the owner's."""
@@ -107,10 +118,6 @@ class Engine:
         if turn_id in self._unstoppable:
             raise Conflict("This answer cannot be stopped.", hint="Wait until it has ended.")
         await self.turnlog.request_stop(owner, turn_id)
-
-    async def running(self, owner: str, thread_id: str) -> str | None:
-        """The turn that is answering on this thread."""
-        return await self.turnlog.running(owner, thread_id)
 
     async def _start(self, prepared: Prepared, owner: str, key: str | None) -> Running:
         record = TurnRecord(

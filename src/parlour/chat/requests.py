@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import msgspec
-from chatkit.types import ChatKitReq, is_streaming_req
+from chatkit.types import ChatKitReq, NonStreamingReq, StreamingReq, is_streaming_req
 from pydantic import TypeAdapter, ValidationError
 
 from parlour.errors import BadRequest, MessageTooLong, UnknownRequestType
@@ -26,12 +26,13 @@ class Request:
 
     def text(self, name: str) -> str:
         """A parameter that the protocol requires to be a string."""
-        return cast(str, self.params[name])
+        return str(self.params[name])
 
 
 _TYPES: Final = frozenset(
-    cast(str, tag)
-    for tag in cast("dict[str, object]", _adapter.json_schema()["discriminator"]["mapping"])
+    model.model_fields["type"].default
+    for kind in (StreamingReq, NonStreamingReq)
+    for model in get_args(kind)
 )
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from parlour.answer.base import Answerer, AnswerEvent, Question, Text
 from parlour.chat import events
@@ -81,7 +82,8 @@ class Turn:
 
     async def _perform(self, answerer: Answerer) -> tuple[Outcome, BaseException | None]:
         work = asyncio.create_task(self._consume(answerer))
-        await asyncio.wait({work, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+        first: set[asyncio.Future[Any]] = {work, self._ending}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             work.cancel()
             _, late = await asyncio.wait({work}, timeout=STOP_GRACE)

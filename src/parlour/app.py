@@ -1,0 +1,197 @@
+"""``create_app()``: the only place where names become objects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from parlour import __version__
+from parlour.answer import ANSWERERS
+from parlour.answer.base import Answerer, Materials
+from parlour.chat.attachments import Attachments
+from parlour.chat.engine import Engine, Limits
+from parlour.files import FILES
+from parlour.http import errors
+from parlour.http.assets import AssetRoutes
+from parlour.http.chatkit import ChatRoutes
+from parlour.http.edge import Door
+from parlour.http.health import HealthRoutes
+from parlour.http.uploads import UploadRoutes
+from parlour.identity import IDENTITY
+from parlour.knowledge import Knowledge
+from parlour.models import MODELS
+from parlour.models.base import Model, ModelOptions
+from parlour.settings import DEFAULT_MODEL, Settings
+from parlour.stores import STORES
+from parlour.stores.base import Store
+from parlour.turnlog import TURNLOGS
+
+if TYPE_CHECKING:
+    from chatkit.server import ChatKitServer
+
+    from parlour.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts of a running Parlour, opened and ready."""
+
+    engine: Engine
+    door: Door
+    knowledge: Knowledge | None
+
+    async def close(self) -> None:
+        """Ends running answers with their text kept, and lets go of everything."""
+        await self.engine.close()
+        if self.knowledge is not None:
+            await self.knowledge.close()
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    server: ChatKitServer | None = None,
+    answerer: Answerer | None = None,
+    store: Store | None = None,
+    knowledge: Knowledge | None = None,
+    site: Site | None = None,
+) -> FastAPI:
+    """Parlour as an ASGI app, from the settings and whatever objects are passed instead of names.
+
+    ``server`` is an official ``ChatKitServer`` to host; ``site`` adds the demo pages.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts = await assemble(
+            settings, server=server, answerer=answerer, store=store, knowledge=knowledge
+        )
+        app.state.parlour = parts
+        _mount(app, parts, settings, site)
+        try:
+            yield
+        finally:
+            await parts.close()
+
+    app = FastAPI(
+        title="Parlour", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    errors.install(app)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["*"],
+            expose_headers=["Parlour-Turn"],
+        )
+    return app
+
+
+async def assemble(
+    settings: Settings,
+    *,
+    server: ChatKitServer | None = None,
+    answerer: Answerer | None = None,
+    store: Store | None = None,
+    knowledge: Knowledge | None = None,
+) -> Assembly:
+    """Opens every part that the settings name; ``ConfigurationError`` for a name that is wrong."""
+    secret = settings.signing_secret()
+    if knowledge is None and settings.docs is not None:
+        knowledge = await open_knowledge(settings)
+    if answerer is None:
+        answerer = _hosted(server) if server else choose_answerer(settings, knowledge)
+    if store is None:
+        spec = settings.store_spec()
+        store = STORES.load(spec).from_spec(spec)
+    files_name, _, files_rest = settings.files_spec().partition(":")
+    files = FILES.load(files_name).from_spec(files_rest)
+    turnlog_name, _, turnlog_rest = settings.turnlog.partition(":")
+    engine = Engine(
+        store=store,
+        turnlog=TURNLOGS.load(turnlog_name).from_spec(turnlog_rest),
+        answerer=answerer,
+        attachments=Attachments(store, files, secret=secret, max_bytes=settings.max_upload_bytes),
+        limits=Limits(
+            settings.max_message_chars, settings.busy_wait if settings.busy == "wait" else 0
+        ),
+    )
+    name, _, rest = settings.identity.partition(":")
+    identity = IDENTITY.load(name).from_spec(rest, secret=secret)
+    await engine.open()
+    return Assembly(engine, Door([identity], prefix=settings.prefix), knowledge)
+
+
+async def open_knowledge(settings: Settings) -> Knowledge | None:
+    """The pages of ``settings.docs``, indexed in the home folder."""
+    if settings.docs is None:
+        return None
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return await Knowledge.from_folder(
+        settings.docs, index=settings.home / "knowledge.db", base_url=settings.docs_url
+    )
+
+
+def _hosted(server: ChatKitServer) -> Answerer:
+    from parlour.answer.hosted import HostedServer  # imports the agents SDK, which is slow
+
+    return HostedServer(server)
+
+
+def choose_answerer(settings: Settings, knowledge: Knowledge | None) -> Answerer:
+    """Who answers: what ``answer`` names, else a model if one is set up, else the pages themselves."""
+    name, _, rest = (settings.answer or ("model" if _has_model(settings) else "extract")).partition(
+        ":"
+    )
+    materials = Materials(
+        knowledge,
+        lambda: _open_model(settings),
+        instructions=settings.instructions,
+        history_items=settings.history_items,
+    )
+    return ANSWERERS.load(name).from_spec(rest, materials)
+
+
+def _has_model(settings: Settings) -> bool:
+    default = Settings.model_fields["openai_base_url"].default
+    return bool(settings.openai_api_key or settings.model or settings.openai_base_url != default)
+
+
+def _open_model(settings: Settings) -> Model:
+    name = settings.model or DEFAULT_MODEL
+    kind, _, rest = name.partition(":")
+    if rest and kind in MODELS:
+        name = rest
+    else:
+        kind = "openai"
+    key = settings.openai_api_key
+    options = ModelOptions(
+        model=name,
+        base_url=settings.openai_base_url,
+        api_key=key.get_secret_value() if key else None,
+    )
+    return MODELS.load(kind).from_options(options)
+
+
+def _mount(app: FastAPI, parts: Assembly, settings: Settings, site: Site | None) -> None:
+    engine, door = parts.engine, parts.door
+    routes = [
+        ChatRoutes(engine, door, settings.max_body_bytes, settings.heartbeat).router(),
+        UploadRoutes(engine.attachments, engine.store, door).router(),
+        HealthRoutes(engine.store).router(),
+        AssetRoutes().router(),
+    ]
+    if site is not None:
+        from parlour.http.site import SiteRoutes
+
+        routes.append(SiteRoutes(site).router())
+    for router in routes:
+        app.include_router(router, prefix=settings.prefix)
