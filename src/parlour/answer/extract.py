@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from parlour.answer import quoting
-from parlour.answer.base import Answerer, AnswerEvent, Cite, Question, Text
+from parlour.answer.base import Answerer, AnswerEvent, Cite, Materials, Question, Text
 from parlour.answer.evidence import Evidence, Judge, Quote
 from parlour.answer.titles import title_of
 from parlour.knowledge import Findings, Knowledge, Passage
@@ -48,6 +48,10 @@ class ExtractAnswerer(Answerer):
 
     def __init__(self, knowledge: Knowledge | None) -> None:
         self._knowledge = knowledge
+
+    @classmethod
+    def from_spec(cls, rest: str, materials: Materials) -> ExtractAnswerer:
+        return cls(materials.knowledge)
 
     async def answer(self, question: Question) -> AsyncIterator[AnswerEvent]:
         """Quotes with their sources, or plainly that the site does not say."""
