@@ -250,7 +250,9 @@ def test_what_is_imported_is_a_dependency_or_the_entrys_own_extra() -> None:
             plain_name(each) for extra in entries.get(name, ()) for each in extras.get(extra, ())
         ]
         allowed = (
-            core | provided(frozenset(own)) | ({"pytest"} if path.stem == "contract" else set())
+            core
+            | provided(frozenset(own))
+            | ({"pytest"} if path.stem.startswith("contract") else set())
         )
         for target in {each.partition(".")[0] for each in imported(path)}:
             if target == "parlour" or target in sys.stdlib_module_names:
