@@ -58,6 +58,17 @@ export type TurnPhase =
   | "reconnecting" // the connection dropped; the same answer will continue
   | "stopping";
 
+export interface ComposerState {
+  text: string;
+  quotedText: string | null;
+  /** What the text was made of, as long as the visitor has not changed it. */
+  content?: UserContent[];
+  /** Uploaded already. */
+  attachments?: Attachment[];
+  toolId?: string | null;
+  modelId?: string | null;
+}
+
 export interface ChatState {
   options: ChatKitOptions | null;
   conversation: ThreadState;
@@ -77,7 +88,7 @@ export interface ChatState {
     threads: ThreadSummary[];
     hasMore: boolean;
   };
-  composer: { text: string; quotedText: string | null };
+  composer: ComposerState;
   /** "light" or "dark", resolved from the theme option. */
   scheme: "light" | "dark";
   locale: string;

@@ -1,3 +1,4 @@
+import { ChatError } from "./errors";
 import type { JsonRequests, StreamEvent, StreamingRequests } from "./protocol";
 import type { TokenStorage } from "./guest";
 import { type Endpoint, Transport } from "./transport";
@@ -34,6 +35,17 @@ export class ChatClient {
   ): Promise<Answer<JsonRequests[T]["result"]>> {
     const { value, headers } = await this.#transport.json(JSON.stringify({ type, params }));
     return { value: value as JsonRequests[T]["result"], turn: headers.get("Parlour-Turn") };
+  }
+
+  /** Sends a form beside the protocol; only our own server is told who we are. */
+  async post(address: string, body: FormData): Promise<unknown> {
+    const url = new URL(address, this.endpoint.url);
+    const response =
+      url.origin === new URL(this.endpoint.url).origin
+        ? await this.#transport.send(url.href, { method: "POST", body, headers: {} })
+        : await (this.endpoint.fetch ?? fetch)(url, { method: "POST", body });
+    if (!response.ok) throw await ChatError.from(response);
+    return response.json();
   }
 
   /** One action of the visitor: the same `Idempotency-Key` however often it has to be sent. */

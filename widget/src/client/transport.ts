@@ -10,6 +10,13 @@ export interface Endpoint {
   locale: string;
 }
 
+export interface Outgoing {
+  method: string;
+  body?: string | FormData;
+  headers: Record<string, string>;
+  signal?: AbortSignal;
+}
+
 const LIMIT_MS = 30_000;
 
 /** Sends requests to the one server it was given, with the right language and identity. */
@@ -44,7 +51,7 @@ export class Transport {
   /** A successful response, or a ChatError; asks again once with new credentials after a 401. */
   async send(
     url: string,
-    init: { method: string; body?: string; headers: Record<string, string>; signal?: AbortSignal },
+    init: Outgoing,
     extra: Record<string, string> = {},
   ): Promise<Response> {
     const used = await this.#credentials();
@@ -72,7 +79,7 @@ export class Transport {
 
   async #fetch(
     url: string,
-    init: { method: string; body?: string; headers: Record<string, string>; signal?: AbortSignal },
+    init: Outgoing,
     extra: Record<string, string>,
     bearer: string | null,
   ): Promise<Response> {
@@ -80,7 +87,7 @@ export class Transport {
       ...init.headers,
       "Accept-Language": this.endpoint.locale,
     };
-    if (init.body !== undefined) headers["Content-Type"] = "application/json";
+    if (typeof init.body === "string") headers["Content-Type"] = "application/json";
     if (this.extended) Object.assign(headers, extra);
     if (bearer) headers.Authorization = `Bearer ${bearer}`;
     const send = this.endpoint.fetch ?? fetch;
