@@ -10,7 +10,7 @@ from typing import Final
 from parlour.knowledge import Block, Findings, Hit, Passage
 from parlour.knowledge.words import fold, stems
 
-MIN_COVERAGE: Final = 0.5
+MIN_COVERAGE: Final = 0.46
 MAX_PASSAGES: Final = 3
 MAX_QUOTES: Final = 4
 MAX_CODE_LINES: Final = 40
@@ -124,7 +124,7 @@ class Judge:
         for number in order[:MAX_PASSAGES]:
             hit, units = judged[number]
             strongest = max(unit.score for unit in units)
-            if chosen and (strengths[number] < 0.8 * best or strongest < 0.85 * best_unit):
+            if chosen and (strengths[number] < 0.85 * best or strongest < 0.95 * best_unit):
                 continue
             quotes = self._quotes(hit, units)[:left]
             left -= len(quotes)
@@ -145,7 +145,8 @@ class Judge:
         score = 0.6 * self._findings.coverage(inside) + 0.4 * self._findings.coverage(
             inside | above
         )
-        score += 0.2 * sum(bool(hint.search(text)) for hint in self._hints)
+        # What kind of words answer it: a question of how long wants a length of time.
+        score += sum(0.15 if hint.search(text) else -0.1 for hint in self._hints)
         if self._selected and " ".join(text.split()) in self._selected:
             # The visitor has read this; what else the page says is the answer.
             score *= 0.5

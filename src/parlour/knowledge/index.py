@@ -22,7 +22,7 @@ from parlour.knowledge.words import stems
 
 Progress = Callable[[int, int], None]
 
-_VERSION: Final = "1"
+_VERSION: Final = "3"
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE files (
@@ -162,7 +162,7 @@ def _add_part(connection: sqlite3.Connection, file: SourceFile, part: Part) -> N
     columns = (
         part.headings[0],
         " ".join(part.headings[1:]),
-        "\n".join(block.text for block in part.blocks),
+        "\n".join(f"{block.marker} {block.text}" for block in part.blocks),
         file.page,
     )
     connection.execute(

@@ -20,7 +20,7 @@ able again answer anyway ask asking bit currently curious describe details detai
 explain find folks good guys happen happens hello help hey hi info information interested knows
 learn looking mean means mention meaning ok okay part possible question questions quick right
 saying section see show sort sure talk think understand want wanted wants way ways wonder
-wondering page site website docs documentation today day people person guy sir madam there
+wondering page site website docs documentation today day guy sir madam there
 """
 _CHATTER: Final = frozenset(_CHATTER_TEXT.split())
 
@@ -29,7 +29,14 @@ _PHRASES: Final = (
     (re.compile(r"\bmoney back\b"), " refund money "),
     (re.compile(r"\b(?:sign|log)(?:ing|ging)? ?-?in\b"), " login "),
     (re.compile(r"\bset(?:ting)? ?-?up\b"), " setup "),
-    (re.compile(r"\bhow (?:much|expensive)\b"), " cost "),
+    (
+        re.compile(
+            r"\bhow expensive\b|\bhow much (?=(?:is|are|was|do|does|did|will|would|should|it|to|for"
+            r"|extra|more)\b)|\bhow much\W*$"
+        ),
+        " cost ",
+    ),
+    (re.compile(r"\b(?:2fa|two[- ]factor|2[- ]step|two[- ]step|mfa)\b"), " two-step "),
     (re.compile(r"\bget rid of\b"), " remove "),
     (re.compile(r"\bget in touch\b|\breach (?:you|someone|support)\b"), " contact "),
     (re.compile(r"\bhow (?:long|soon|quickly|often|many (?:days|hours|weeks|times))\b"), " "),
@@ -37,15 +44,27 @@ _PHRASES: Final = (
     (re.compile(r"\bwashing machine\b"), " machine wash "),
 )
 
+# Words every site's questions are full of: they count, but less than the thing asked about.
+_WEAK_TEXT: Final = """
+able allow apply available avoid become best better bring buy called choose come company contain
+different early example experience first five four fit friend good great happen help include
+including item items keep kind list long look made make mine name near new next
+number offer often once order own part people person place point policy possible product
+products provide put receive recommend rule same second sell service several since start support
+supported tell thing three time too turn twice two type view work works 
+""".strip()
+_WEAK: Final = 0.45
+
 # Words that mean the same to a visitor, one group a line; "a > b c" holds in one direction only.
 _SAME: Final = """
 cost price fee charge rate pricing
 ship deliver delivery shipping shipment dispatch
 refund > money return
-broken damaged faulty defective defect damage fault
+broken damaged faulty defective defect damage fault break
 buy purchase order
 delete remove erase
 uninstall > remove
+close > delete cancel
 install setup installation
 configure setting configuration option
 change edit modify update
@@ -60,22 +79,56 @@ stop cancel abort
 size fit measure measurement
 countries country international abroad worldwide overseas
 exchange swap
+replacement spare
 need require requirement prerequisite
 clean wash care wipe
 key token secret
 limit maximum quota
-speed fast performance
+fast quick speed performance
+fastest > express
 pay payment card
-discount coupon voucher promo code
+discount coupon voucher
+promo > discount code
 parcel package
 apply application
 verify check validate confirm
-heavy weigh weight weighs
+heavy weigh weight weighs load
 big large size capacity
-store storage keep
+store shop
+store storage
 temperature degree
 opening > open
 closing > closed close
+kid child children
+photo picture image photograph
+lost > missing arrive
+missing > arrive
+luggage baggage carry
+sale > clearance reduced
+tax customs duty duties
+avoid prevent
+twice double duplicate
+donate donation charity
+present gift
+unsubscribe > newsletter
+manual guide instructions documentation
+screenshot > picture image
+supported compatible
+logo icon
+crash > error fail
+slow > performance speed
+server backend
+hide > disable remove
+disable off
+enable on activate
+upgrade update
+license licence
+color colour
+dark theme
+mobile phone
+developer partner
+job career position vacancy
+press media journalist
 """.strip().splitlines()
 
 # A question about time is also one for the units in which its answer is given.
@@ -116,6 +169,11 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
     return {one: tuple(others) for one, others in found.items()}
 
 
+@cache
+def _weak() -> frozenset[str]:
+    return frozenset(stem(word) for word in _WEAK_TEXT.split())
+
+
 def terms_of(text: str) -> list[Term]:
     """The meaningful words of a question, each once, with other words for the same thing."""
     folded = fold(text)
@@ -124,7 +182,10 @@ def terms_of(text: str) -> list[Term]:
     meaningful = [
         stem(word) for word in words(folded) if word not in STOP_WORDS and word not in _CHATTER
     ]
-    return [Term(one, _synonyms().get(one, ())) for one in dict.fromkeys(meaningful)]
+    return [
+        Term(one, _synonyms().get(one, ()), _WEAK if one in _weak() else 1.0)
+        for one in dict.fromkeys(meaningful)
+    ]
 
 
 def is_follow_up(text: str) -> bool:
@@ -159,7 +220,7 @@ def build_query(text: str, context: Sequence[str] = (), quote: str | None = None
                 break
     for source, weight in borrowed:
         for term in terms_of(source)[:24]:
-            found.setdefault(term.stem, replace(term, weight=weight, own=not own))
+            found.setdefault(term.stem, replace(term, weight=weight * term.weight, own=not own))
     if own and asks_time(text):
         first, *others = (stem(unit) for unit in _TIME_UNITS)
         found.setdefault(first, Term(first, tuple(others), TIME, own=False))

@@ -142,6 +142,7 @@ class Searcher:
         return f"{self._base_url}{percent_encoded(page)}{fragment}"
 
     def _weigh(self, term: Term) -> Weighed:
+        term = replace(term, alternatives=(*term.alternatives, *self._heads(term.stem)))
         counts = self._counts((term.stem, *term.alternatives))
         if not counts:
             near = self._near(term.stem)
@@ -150,6 +151,14 @@ class Searcher:
         frequency = counts.get(term.stem) or max(counts.values(), default=0)
         rarity = math.log(1 + (self._passages - frequency + 0.5) / (frequency + 0.5))
         return Weighed(term, max(0.1, rarity) * term.weight, bool(counts))
+
+    def _heads(self, stem: str) -> tuple[str, ...]:
+        """The last part of a compound, which names the same thing more broadly: backpack, pack."""
+        cuts = [cut for cut in range(3, len(stem) - 3) if stem.isalpha()]
+        if not cuts:
+            return ()
+        known = self._counts([part for cut in cuts for part in (stem[:cut], stem[cut:])])
+        return tuple(stem[cut:] for cut in cuts if stem[:cut] in known and stem[cut:] in known)
 
     def _counts(self, stems: Sequence[str]) -> dict[str, int]:
         marks = ", ".join("?" * len(stems))
