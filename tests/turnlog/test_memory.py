@@ -81,7 +81,7 @@ async def test_a_long_answer_takes_little_more_memory_than_its_text() -> None:
     tracemalloc.start()
     try:
         text = 0
-        for seq in range(1, 50_001):
+        for seq in range(1, 20_001):
             delta = f"{seq:4d}!"
             text += len(delta)
             writer.append(TextEntry(seq, "msg_1", 0, delta))
@@ -96,19 +96,19 @@ async def test_beyond_its_bound_a_log_drops_its_beginning_and_never_what_a_reade
 ):
     log = MemoryTurnLog(log_bytes=60_000)
     writer = await log.start(ADA, "trn_1", "thr_1")
-    entries = tokens(50_000)
+    entries = tokens(20_000)
     following = asyncio.create_task(read_all(log, "trn_1"))
     await write(writer, entries, pause_every=100)
     assert told(await following) == told(entries)
     with pytest.raises(TurnNotFound):
         await read_all(log, "trn_1")
-    assert told(await read_all(log, "trn_1", 49_500)) == told(entries[49_500:])
+    assert told(await read_all(log, "trn_1", 19_500)) == told(entries[19_500:])
 
 
 async def test_a_reader_who_falls_behind_what_is_held_is_told_so() -> None:
     log = MemoryTurnLog(log_bytes=60_000)
     writer = await log.start(ADA, "trn_1", "thr_1")
-    entries = tokens(50_000)
+    entries = tokens(20_000)
     writer.append(entries[0])
     reader = log.read(ADA, "trn_1")
     assert await anext(reader) == entries[:1]

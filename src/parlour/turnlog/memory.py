@@ -44,8 +44,9 @@ class _Run:
         return sys.getsizeof(content) + sys.getsizeof(self.starts)
 
     def since(self, after: int) -> Entry:
+        """What is left after ``first - 1 <= after < last``."""
         entry = self.entry
-        if after < self.first or not isinstance(entry, TextEntry):
+        if not isinstance(entry, TextEntry):
             return entry
         rest = entry.delta[self.starts[after + 1 - self.first] :]
         return TextEntry(entry.seq, entry.item_id, entry.content_index, rest)
