@@ -33,6 +33,7 @@ from parlour.answer.base import (
     ThreadChange,
 )
 from parlour.answer.hosted_context import HostedContext
+from parlour.answer.hosted_converter import mend_converter
 from parlour.answer.hosted_ids import ItemIds
 from parlour.answer.hosted_models import (
     attachment_json,
@@ -60,6 +61,7 @@ class HostedServer(Answerer):
     """Calls an official server's own methods, unchanged, with our store as its ``store``."""
 
     def __init__(self, server: ChatKitServer) -> None:
+        mend_converter()
         theirs = getattr(server, "store", None)
         server.store = host_store(theirs)
         for name, value in list(vars(server).items()):

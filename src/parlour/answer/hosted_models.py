@@ -112,9 +112,10 @@ def attachment_model(record: JsonObject) -> Attachment:
     return _attachments.validate_python(record)
 
 
-def attachment_json(model: BaseModel) -> JsonObject:
-    """An attachment's record for the store, metadata included."""
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+def attachment_json(model: BaseModel, record: JsonObject | None = None) -> JsonObject:
+    """An attachment's record for the store, metadata included, with what only ours says kept."""
+    merged = {**(record or {}), **model.model_dump(mode="json", by_alias=True)}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _wire(model: BaseModel) -> JsonObject:

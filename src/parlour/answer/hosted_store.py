@@ -171,7 +171,11 @@ class HostedStore(chatkit.store.Store[HostedContext]):
         """Keeps an attachment's record; ``NotFoundError`` when somebody else has the id."""
         binding, store = _open(context)
         try:
-            await store.save_attachment(binding.owner, attachment_json(attachment))
+            record = await store.load_attachment(binding.owner, attachment.id)
+        except NotFound:
+            record = {}
+        try:
+            await store.save_attachment(binding.owner, attachment_json(attachment, record))
         except NotFound as error:
             raise NotFoundError(error.message) from error
 

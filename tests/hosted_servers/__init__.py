@@ -1,0 +1,1 @@
+"""Servers as people write them against the official SDK; nothing in them knows of Parlour."""
