@@ -1,0 +1,57 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { t } from "../locales/index.js";
+import { uniqueSources } from "../markdown/citations.js";
+import type { AssistantContent, AssistantMessageItem } from "../state.js";
+import type { ItemContext } from "./items.js";
+import { citations, sourceList } from "./sources.js";
+import "../markdown/element.js";
+import "./actions.js";
+
+/** An answer: its text, the sources it cites, and what can be done with it once it is whole. */
+export function renderAnswer(item: AssistantMessageItem, context: ItemContext): TemplateResult | typeof nothing {
+  const { state, commands, pending } = context;
+  const sources = uniqueSources(item.content.flatMap((part) => part.annotations));
+  if (!item.content.some((part) => part.text)) return nothing;
+  const words = t(state.locale);
+  const cite = (numbers: readonly number[]) => citations(numbers, sources, commands, state.locale);
+  const text = (part: AssistantContent) => html`<parlour-markdown
+    class="prose"
+    dir="auto"
+    .text=${part.text}
+    .open=${pending}
+    .annotations=${part.annotations}
+    .sources=${sources}
+    .imageDomains=${state.conversation.thread?.allowed_image_domains}
+    .words=${words}
+    .commands=${commands}
+    .cite=${cite}
+  ></parlour-markdown>`;
+  return html`<article class="assistant" aria-label=${words.assistant}>
+    ${item.content.map(text)} ${sourceList(sources, commands, state.locale)} ${actions(item, context)}
+  </article>`;
+}
+
+function actions(item: AssistantMessageItem, context: ItemContext): TemplateResult | typeof nothing {
+  const { state, commands, turnText, question } = context;
+  if (turnText === undefined) return nothing;
+  const offered = state.options?.threadItemActions;
+  return html`<parlour-actions
+    class="actions"
+    .itemId=${item.id}
+    .text=${turnText}
+    .feedback=${offered?.feedback === true}
+    .retry=${offered?.retry && question ? () => commands.retry(question) : undefined}
+    .words=${t(state.locale)}
+    .commands=${commands}
+  ></parlour-actions>`;
+}
+
+/** Markdown without its marks, to be spoken. */
+export function spoken(markdown: string): string {
+  return markdown
+    .replace(/```[^\n]*\n?/g, "")
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/^[ \t]*(?:#{1,6}|>|[-+*]) +/gm, "")
+    .replace(/\*\*|__|~~|`/g, "")
+    .trim();
+}

@@ -1,0 +1,123 @@
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
+import { repeat } from "lit/directives/repeat.js";
+import { t } from "../locales/index.js";
+import type { ChatState, Commands, ThreadItem } from "../state.js";
+import { spoken } from "./answer.js";
+import { define } from "./define.js";
+import { icon } from "./icons.js";
+import { renderItem } from "./items.js";
+import { Scroll } from "./scroll.js";
+import { renderActivity, renderError, renderNotices, running } from "./status.js";
+import { answerOf, type Turn, turnsOf } from "./turns.js";
+
+/** The conversation: its turns, where the reader is in them, and what is said aloud when an answer is there. */
+export class MessageLog extends LitElement {
+  static override properties = { state: {}, commands: {}, away: { state: true }, announcement: { state: true } };
+  declare state: ChatState;
+  declare commands: Commands;
+  /** The newest words are out of sight. */
+  declare away: boolean;
+  declare announcement: string;
+
+  #scroll = new Scroll(this, (away) => (this.away = away));
+  /** The turn that was asked while this log was on the screen. */
+  #fresh: string | undefined;
+
+  constructor() {
+    super();
+    this.away = false;
+    this.announcement = "";
+  }
+
+  protected override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    const before = changed.get("state");
+    if (!changed.has("state")) return;
+    const { state } = this;
+    const question = state.conversation.items.findLast((item) => item.type === "user_message")?.id;
+    if (running(state)) this.#fresh = question;
+    this.#announce(before, state);
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (!changed.has("state")) return;
+    const { conversation, options } = this.state;
+    this.#scroll.follow({
+      first: conversation.items[0]?.id,
+      thread: conversation.thread?.id,
+      question: this.#fresh,
+      asked: running(this.state),
+      stick: options?.thread?.autoScroll === true,
+    });
+  }
+
+  /** An answer is read out once, when it is whole; its words as they come would talk over each other. */
+  #announce(before: ChatState | undefined, state: ChatState): void {
+    if (!before || running(before) === running(state)) return;
+    const words = t(state.locale);
+    if (running(state)) {
+      this.announcement = words.thinking;
+      return;
+    }
+    const last = turnsOf(state.conversation.items).at(-1);
+    const text = last ? answerOf(last).text : "";
+    this.announcement = text ? words.answerReady(spoken(text)) : "";
+  }
+
+  protected override render(): TemplateResult {
+    const { state, commands } = this;
+    const words = t(state.locale);
+    const turns = turnsOf(state.conversation.items);
+    const last = turns.at(-1);
+    const scrolled = () => {
+      if (this.#scroll.atTop && state.hasOlder && !state.loadingOlder) commands.loadOlder();
+    };
+    return html`<div class="scroller" role="log" aria-live="off" aria-label=${words.messages} tabindex="0" @scroll=${scrolled}>
+        <div class="column">
+          ${state.loadingOlder ? html`<p class="older"><i class="spinner"></i>${words.loadingOlder}</p>` : nothing}
+          ${repeat(turns, (turn) => turn.key, (turn) => this.#turn(turn, turn === last))}
+          ${last ? nothing : this.#ending()}
+        </div>
+      </div>
+      ${
+        this.away
+          ? html`<button type="button" class="jump" aria-label=${words.jumpToLatest} title=${words.jumpToLatest} @click=${() => this.#scroll.toLatest()}>${icon("down")}</button>`
+          : nothing
+      }
+      <div class="sr" role="status">${this.announcement}</div>`;
+  }
+
+  #turn(turn: Turn, last: boolean): TemplateResult {
+    const { state, commands } = this;
+    const over = !(last && running(state));
+    const answer = over ? answerOf(turn) : undefined;
+    const { question } = turn;
+    const retry = last && over ? () => commands.retry(question) : undefined;
+    const { options, locale, conversation } = state;
+    const item = (item: ThreadItem) => {
+      const pending = conversation.pending.has(item.id);
+      const turnText = answer?.id === item.id ? answer.text : undefined;
+      const context = { state, commands, pending, question, turnText, retry };
+      // Items are replaced, never changed: one that is the same object looks the same.
+      return guard([item, pending, turnText, retry !== undefined, options, locale, commands, conversation.error, conversation.thread?.allowed_image_domains], () =>
+        renderItem(item, context),
+      );
+    };
+    const fresh = last && turn.question !== undefined && turn.question === this.#fresh;
+    return html`<section class="turn" ?data-fresh=${fresh} data-question=${question ?? nothing}>
+      ${repeat(turn.items, (one) => one.id, item)} ${last ? this.#ending() : nothing}
+    </section>`;
+  }
+
+  #ending(): TemplateResult {
+    const { state, commands } = this;
+    return html`${renderActivity(state)} ${renderNotices(state, commands)} ${renderError(state, commands)}
+      <div class="end"></div>`;
+  }
+}
+
+define("parlour-log", MessageLog);
