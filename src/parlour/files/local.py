@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final, ParamSpec, TypeVar
@@ -135,7 +136,8 @@ class _Part:
         with self._lock:
             self._discarded = True
             if self._file is not None:
-                self._file.close()
+                with suppress(OSError):  # closing writes what is buffered, and the disk may be full
+                    self._file.close()
                 self._file = None
                 self._path.unlink(missing_ok=True)
 
