@@ -119,7 +119,7 @@ class Store(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Lets go of connections; what was acknowledged is on disk."""
+        """Lets go of connections; what was acknowledged is on disk. Closing twice is harmless."""
 
     @abstractmethod
     async def check(self) -> None:
@@ -216,7 +216,8 @@ class Store(ABC):
     async def begin_turn(self, turn: TurnRecord) -> TurnRecord:
         """Keeps a running turn; gives back the earlier one when its owner used the key or id before.
 
-        The thread need not exist yet. A turn is deleted with its thread.
+        The thread need not exist yet. A turn is deleted with its thread. ``TurnNotFound`` when
+        another owner has the id.
         """
 
     @abstractmethod
