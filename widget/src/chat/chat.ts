@@ -101,10 +101,14 @@ export class Chat implements Commands {
   open(): void {
     this.#open = true;
     const asked = this.state.options?.initialThread;
-    const first = this.#begun ? this.#threadId : asked === undefined ? this.#keepsake.thread : asked;
-    const reopened = this.#begun || asked === undefined;
+    const again = this.#begun;
+    const first = again ? this.#threadId : asked === undefined ? this.#keepsake.thread : asked;
+    const reopened = again || asked === undefined;
     this.#begun = true;
-    if (first === null) return this.#composer.switchTo(null);
+    if (first === null) {
+      if (!again) this.#composer.switchTo(null);
+      return;
+    }
     this.#activate(first);
     this.#threads.load(first).catch((error: ChatError) => {
       // A thread this tab remembers may be gone since; that is no news for a visitor.
