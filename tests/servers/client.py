@@ -52,11 +52,11 @@ class Visitor:
     def close(self) -> None:
         self.http.close()
 
-    def post(self, kind: str, **params: object) -> httpx.Response:
+    def post(self, kind: str, /, **params: object) -> httpx.Response:
         """One request, answered whole."""
         return self.http.post("/chatkit", json={"type": kind, "params": params})
 
-    def json(self, kind: str, **params: object) -> JsonObject:
+    def json(self, kind: str, /, **params: object) -> JsonObject:
         """The JSON of a request that succeeds."""
         response = self.post(kind, **params)
         assert response.status_code == 200, response.text
@@ -64,7 +64,7 @@ class Visitor:
 
     @contextmanager
     def streaming(
-        self, kind: str, headers: dict[str, str] | None = None, **params: object
+        self, kind: str, headers: dict[str, str] | None = None, /, **params: object
     ) -> Iterator[Stream]:
         """A streaming request, to be read as it comes; leaving closes the connection."""
         body = {"type": kind, "params": params}
@@ -73,7 +73,7 @@ class Visitor:
             yield Stream(response)
 
     def events(
-        self, kind: str, headers: dict[str, str] | None = None, **params: object
+        self, kind: str, headers: dict[str, str] | None = None, /, **params: object
     ) -> list[JsonObject]:
         """All events of a streaming request."""
         with self.streaming(kind, headers, **params) as stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,15 +40,15 @@ class UploadRoutes:
     async def direct(self, request: Request) -> Response:
         """Multipart field ``file``; the attachment's JSON comes back."""
         caller, grant = await self.door.caller(request)
-        file = await self._multipart_file(request)
         context = self.door.context(request, caller)
-        attachment = self.attachments.record(
-            caller.owner,
-            file.filename or "file",
-            file.content_type or "application/octet-stream",
-            context.base_url,
-        )
-        await self.attachments.files.save(attachment["id"], self._pieces(file))
+        async with self._multipart_file(request) as file:
+            attachment = self.attachments.record(
+                caller.owner,
+                file.filename or "file",
+                file.content_type or "application/octet-stream",
+                context.base_url,
+            )
+            await self.attachments.files.save(attachment["id"], self._pieces(file))
         await self.store.save_attachment(caller.owner, attachment)
         response = Response(encode(attachment), media_type="application/json")
         remember(response, grant, request)
@@ -57,10 +58,10 @@ class UploadRoutes:
         """The bytes of an announced attachment, raw or as multipart field ``file``."""
         self.attachments.check(attachment_id, sig, "up")
         if request.headers.get("content-type", "").startswith("multipart/"):
-            chunks = self._pieces(await self._multipart_file(request))
+            async with self._multipart_file(request) as file:
+                await self.attachments.files.save(attachment_id, self._pieces(file))
         else:
-            chunks = self._bounded(request.stream())
-        await self.attachments.files.save(attachment_id, chunks)
+            await self.attachments.files.save(attachment_id, self._bounded(request.stream()))
         return Response(b"{}", media_type="application/json")
 
     async def view(self, attachment_id: str, sig: str = "") -> Response:
@@ -81,18 +82,19 @@ class UploadRoutes:
             },
         )
 
-    async def _multipart_file(self, request: Request) -> UploadFile:
+    @asynccontextmanager
+    async def _multipart_file(self, request: Request) -> AsyncIterator[UploadFile]:
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self.attachments.max_bytes + _PIECE:
             raise BodyTooLarge(
                 f"The upload has {declared} bytes; {self.attachments.max_bytes} are allowed.",
                 hint="Send a smaller file, or raise PARLOUR_MAX_UPLOAD_BYTES.",
             )
-        form = await request.form(max_files=1, max_fields=10)
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise BadRequest("There is no file.", hint="Send it as the multipart field 'file'.")
-        return file
+        async with request.form(max_files=1, max_fields=10) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise BadRequest("There is no file.", hint="Send it as the multipart field 'file'.")
+            yield file
 
     async def _pieces(self, file: UploadFile) -> AsyncIterator[bytes]:
         async def read() -> AsyncIterator[bytes]:
