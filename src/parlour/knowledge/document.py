@@ -14,6 +14,9 @@ _NOT_IN_SLUG: Final = re.compile(r"[^\w\- ]")
 _CONTROL: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
+_ACRONYMS: Final = frozenset(
+    {"api", "cli", "css", "faq", "html", "http", "sdk", "sql", "ui", "url"}
+)
 _INDEX_NAMES: Final = frozenset({"index", "readme"})
 
 
@@ -67,7 +70,10 @@ def name_title(file: str) -> str:
     path = PurePosixPath(file)
     stem = path.stem if path.stem.lower() not in _INDEX_NAMES else path.parent.name or "Home"
     spaced = re.sub(r"[-_\s]+", " ", re.sub(r"^\d+[-_. ]", "", stem)).strip() or stem
-    return spaced[:1].upper() + spaced[1:]
+    known = " ".join(
+        word.upper() if word.lower() in _ACRONYMS else word for word in spaced.split(" ")
+    )
+    return known[:1].upper() + known[1:]
 
 
 def clean(text: str) -> str:
