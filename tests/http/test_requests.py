@@ -165,10 +165,10 @@ def test_pages_are_full_and_cursors_visible_among_hidden_items(
     thread = thread_of(events)
     for n in range(1, 15):
         events += visitor.ask(f"q{n}", thread)
-    seen, after, sizes = [], None, []
+    seen, sizes = [], []
+    after: str | None = None
     while True:
-        more = {"after": after} if after else {}
-        page = visitor.json("items.list", thread_id=thread, **more)
+        page = visitor.json("items.list", thread_id=thread, after=after)
         sizes.append(len(page["data"]))
         seen += [found["id"] for found in page["data"]]
         after = page.get("after")

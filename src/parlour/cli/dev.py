@@ -35,7 +35,7 @@ def run(*, docs: Path | None, host: str | None, port: int | None) -> None:
 async def _serve(settings: Settings, docs: Path, listening: socket.socket) -> None:
     knowledge = await index(settings, docs)
     answerer = choose_answerer(settings, knowledge)
-    site = Site.from_folder(docs)
+    site = Site.from_folder(docs, prefix=settings.prefix)
     app = create_app(settings, answerer=answerer, knowledge=knowledge, site=site)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE, ws="none")
