@@ -12,7 +12,7 @@ import pytest
 
 from parlour.errors import AttachmentNotFound, ConfigurationError, Unavailable
 from parlour.files.contract import broken, chunks, content, endless
-from parlour.files.local import LocalFiles
+from parlour.files.local import LocalFiles, _Part
 
 FILE = "atc_ab" + "0" * 30
 
@@ -76,6 +76,15 @@ async def test_an_upload_cancelled_twice_leaves_no_file(tmp_path: Path) -> None:
             return
         await asyncio.sleep(0.01)
     pytest.fail("the half-saved file is still there")
+
+
+def test_work_that_begins_after_its_upload_was_given_up_makes_no_file(tmp_path: Path) -> None:
+    part = _Part(tmp_path / FILE)
+    part.discard()
+    part.open()
+    part.write(b"late")
+    part.commit()
+    assert left(tmp_path) == []
 
 
 async def test_deleting_leaves_the_half_saved_bytes_of_others(tmp_path: Path) -> None:
