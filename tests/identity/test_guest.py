@@ -148,6 +148,12 @@ def test_a_lifetime_that_makes_no_sense_is_refused_at_the_start(days: int) -> No
         GuestIdentity(SECRET, days)
 
 
-def test_a_spec_with_an_address_is_refused() -> None:
+async def test_a_spec_may_say_for_how_many_days() -> None:
+    grant = await GuestIdentity.from_spec("7", secret=SECRET).issue()
+    assert timedelta(days=6) < grant.expires_at - datetime.now(UTC) <= timedelta(days=7)
+
+
+@pytest.mark.parametrize("rest", ["localhost", "-1", "0", "1.5", "٣", "9" * 5000])
+def test_a_spec_that_says_anything_else_is_refused(rest: str) -> None:
     with pytest.raises(ConfigurationError):
-        GuestIdentity.from_spec("localhost", secret=SECRET)
+        GuestIdentity.from_spec(rest, secret=SECRET)

@@ -45,7 +45,7 @@ class GuestIdentity(Identity):
         if not 1 <= days <= _MOST_DAYS:
             raise ConfigurationError(
                 f"A guest token cannot be valid for {days} days.",
-                hint=f"Set PARLOUR_GUEST_DAYS to a number from 1 to {_MOST_DAYS}.",
+                hint=f"Choose a number from 1 to {_MOST_DAYS}, such as PARLOUR_IDENTITY=guest:30.",
             )
         self._signer = TimestampSigner(
             known[::-1], salt="parlour.guest", key_derivation="hmac", digest_method=sha256
@@ -54,12 +54,15 @@ class GuestIdentity(Identity):
 
     @classmethod
     def from_spec(cls, rest: str, *, secret: str) -> GuestIdentity:
-        if rest:
+        """``rest`` is empty, or for how many days a token is valid, as in ``guest:30``."""
+        if not rest:
+            return cls(secret)
+        if not re.fullmatch("[0-9]{1,9}", rest):
             raise ConfigurationError(
-                f"Guests are not configured by {rest!r}.",
-                hint="Set PARLOUR_IDENTITY=guest, and PARLOUR_GUEST_DAYS for how long they last.",
+                f"Guests cannot be configured by {rest!r}.",
+                hint="Set PARLOUR_IDENTITY=guest, or guest:<days> such as guest:30.",
             )
-        return cls(secret)
+        return cls(secret, int(rest))
 
     async def identify(self, credentials: Credentials) -> Caller | None:
         if credentials.bearer is None:
