@@ -30,6 +30,7 @@ const chromium = playwright({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox",
+      "--js-flags=--expose-gc",
       "--disable-gpu",
       "--disable-quic",
       "--no-first-run",
@@ -39,6 +40,10 @@ const chromium = playwright({
     ],
   },
 });
+
+const LIT = ["class-map", "guard", "keyed", "live", "ref", "repeat"]
+  .map((name) => `lit/directives/${name}.js`)
+  .concat("lit");
 
 export default defineConfig({
   base: "./",
@@ -73,6 +78,8 @@ export default defineConfig({
       },
       {
         extends: true,
+        // Found only in mid-run these would reload the page and start its tests again.
+        optimizeDeps: { include: [...LIT, "marked", "axe-core"] },
         test: {
           name: "chromium",
           include: ["test/**/*.browser.test.ts"],

@@ -32,7 +32,7 @@ export class ChatElement extends LitElement implements OpenAIChatKit {
   static chatUrl = "/chatkit";
 
   static override get observedAttributes(): string[] {
-    return ["api-url", "theme", "locale", "frame-title", "placeholder"];
+    return [...super.observedAttributes, "api-url", "theme", "locale", "frame-title", "placeholder"];
   }
 
   #chat: Chat | null = null;
