@@ -118,7 +118,7 @@ async def server() -> AsyncIterator[CompletionsServer]:
 
 @pytest.fixture
 async def model(server: CompletionsServer) -> CompletionsModel:
-    return CompletionsModel(ModelOptions("gpt-test", server.url, "sk-test", idle_timeout=0.5))
+    return CompletionsModel(ModelOptions("gpt-test", server.url, "sk-test", idle_timeout=1))
 
 
 async def read(folder: Path, pages: dict[str, str]) -> Knowledge:

@@ -48,7 +48,7 @@ async def server() -> AsyncIterator[CompletionsServer]:
 
 @pytest.fixture
 async def model(server: CompletionsServer) -> AsyncIterator[CompletionsModel]:
-    model = CompletionsModel(ModelOptions("gpt-test", server.url, KEY, idle_timeout=0.5))
+    model = CompletionsModel(ModelOptions("gpt-test", server.url, KEY, idle_timeout=1))
     yield model
     await model.close()
 
@@ -123,7 +123,7 @@ async def test_comments_crlf_and_foreign_fields_do_not_show(
 
 
 async def test_comments_count_as_life(server: CompletionsServer, model: CompletionsModel) -> None:
-    steps = [step for _ in range(4) for step in (Pause(0.25), Comment())]
+    steps = [step for _ in range(5) for step in (Pause(0.3), Comment())]
     server.script(Reply(*steps, Tokens("Late.")))
     assert text_of(await collect(model)) == "Late."
 
@@ -295,7 +295,7 @@ async def test_silence_before_the_first_byte_is_not_asked_again(
 ) -> None:
     server.script(Reply(Stall()))
     failure = await failure_of(model)
-    assert "silent for 0.5 s" in failure.message
+    assert "silent for 1 s" in failure.message
     assert len(server.requests) == 1
 
 

@@ -76,7 +76,7 @@ async def upstream(name: str, server: CompletionsServer) -> Upstream:
 
 @pytest.fixture
 async def model(name: str, server: CompletionsServer) -> AsyncIterator[Model]:
-    options = ModelOptions("test", server.url, api_key=SECRET, idle_timeout=0.5)
+    options = ModelOptions("test", server.url, api_key=SECRET, idle_timeout=1)
     model = MODELS.load(name).from_options(options)
     yield model
     await model.close()

@@ -1,7 +1,7 @@
 """What every language model must do, as tests.
 
 Subclass ``ModelContract`` and give it two fixtures: ``upstream``, a local server that speaks the
-model's wire format, and ``model``, which talks to it with an idle timeout of 0.5 s and the key
+model's wire format, and ``model``, which talks to it with an idle timeout of 1 s and the key
 ``SECRET``.
 """
 
@@ -174,7 +174,7 @@ class ModelContract:
         text, failure = await until_failure(model)
         assert text == "one"
         assert "silent" in failure.message
-        assert 0.4 < time.monotonic() - began < 2
+        assert 0.9 < time.monotonic() - began < 4
 
     async def test_an_error_in_mid_stream_comes_after_the_text_before_it(
         self, model: Model, upstream: Upstream
