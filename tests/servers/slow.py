@@ -1,0 +1,19 @@
+"""A server process of its own that answers slowly: ``python -m tests.servers.slow HOME PORT``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from parlour.app import create_app
+from parlour.settings import Settings
+from tests.servers.answerers import Scripted, say
+
+WORDS = [f"word{n} " for n in range(400)]
+
+if __name__ == "__main__":
+    settings = Settings(home=Path(sys.argv[1]))
+    app = create_app(settings, answerer=Scripted(say(*WORDS, delay=0.02)))
+    uvicorn.run(app, port=int(sys.argv[2]), log_level="error", timeout_graceful_shutdown=1)
