@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from parlour.answer.base import AnswerEvent, Cite, Notice, Question, Text
+from parlour.answer.base import AnswerEvent, Cite, Materials, Notice, Question, Text
 from parlour.answer.extract import ExtractAnswerer
 from parlour.answer.model import ModelAnswerer
 from parlour.context import Caller, RequestContext
-from parlour.errors import ModelFailed
-from parlour.knowledge.knowledge import Knowledge
+from parlour.errors import ConfigurationError, ModelFailed
+from parlour.knowledge import Knowledge
 from parlour.models.base import ModelOptions
 from parlour.models.completions import CompletionsModel
 from parlour.protocol import JsonObject, new_id, now, timestamp
@@ -413,3 +413,22 @@ async def test_without_a_word_from_the_model_the_title_is_made_from_the_question
 
 async def test_the_operator_is_told_which_model_answers(talk: Conversation) -> None:
     assert talk.answerer.reason == "a model is set: openai:gpt-test"
+
+
+async def test_made_from_its_name_it_uses_what_the_settings_offer(
+    model: CompletionsModel, knowledge: Knowledge, server: CompletionsServer
+) -> None:
+    materials = Materials(knowledge, lambda: model, "Be brief.", 3)
+    talk = await Conversation(ModelAnswerer.from_spec("", materials)).begin()
+    for turn in range(3):
+        await talk.ask(f"question {turn}")
+    await talk.answerer.close()
+    system, *messages = server.requests[-1].messages
+    assert "Be brief." in system["content"]
+    assert [message["content"] for message in messages] == [
+        "question 1",
+        "question 1",
+        "question 2",
+    ]
+    with pytest.raises(ConfigurationError):
+        ModelAnswerer.from_spec("gpt-5", materials)

@@ -8,12 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from parlour.answer.base import Answerer, AnswerEvent, Cite, Notice, Question, Text
+from parlour.answer.base import Answerer, AnswerEvent, Cite, Materials, Notice, Question, Text
+from parlour.answer.extract import ExtractAnswerer
 from parlour.answer.marks import MarkScanner
 from parlour.answer.prompt import answer_messages, passage_title, title_messages
-from parlour.errors import ModelFailed
+from parlour.errors import ConfigurationError, ModelFailed
+from parlour.knowledge import Knowledge
 from parlour.knowledge.base import Passage
-from parlour.knowledge.knowledge import Knowledge
 from parlour.models.base import Delta, Finish, Model, ModelRequest, Refusal, TextDelta
 from parlour.protocol import JsonObject, message_text
 from parlour.stores.base import Store
@@ -55,6 +56,22 @@ class ModelAnswerer(Answerer):
         self._fallback = fallback
         self._instructions = instructions
         self._history_items = history_items
+
+    @classmethod
+    def from_spec(cls, rest: str, materials: Materials) -> ModelAnswerer:
+        """The model that is set up; the pages' own words when it fails."""
+        if rest:
+            raise ConfigurationError(
+                f"The answerer is called 'model', not 'model:{rest}'.",
+                hint=f"Set PARLOUR_ANSWER=model and PARLOUR_MODEL={rest}.",
+            )
+        return cls(
+            materials.open_model(),
+            materials.knowledge,
+            ExtractAnswerer.from_spec("", materials),
+            materials.instructions,
+            materials.history_items,
+        )
 
     async def open(self, store: Store) -> None:
         await self._fallback.open(store)
