@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -88,6 +88,10 @@ def heading_text(children: Iterable[Token]) -> str:
     return "".join(child.content for child in children if child.type in ("text", "code_inline"))
 
 
+def _is_box(name: str, info: str, _: str) -> bool:
+    return re.split(r"[\s\[]", info.strip(), maxsplit=1)[0] == name
+
+
 @cache
 def parser() -> MarkdownIt:
     """GitHub's Markdown with front matter, ``:::note`` boxes, and an id on every heading."""
@@ -95,7 +99,7 @@ def parser() -> MarkdownIt:
     markdown.enable(["table", "strikethrough"])
     markdown.use(front_matter_plugin).use(gfm_autolink_plugin)
     for name in ADMONITIONS:
-        markdown.use(container_plugin, name=name)
+        markdown.use(container_plugin, name=name, validate=partial(_is_box, name))
     markdown.core.ruler.push("heading_ids", _heading_ids)
     return markdown
 

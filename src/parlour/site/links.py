@@ -6,10 +6,13 @@ import posixpath
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from parlour.knowledge.document import page_path
 from parlour.knowledge.load import PAGE_SUFFIXES
+
+_SCHEMES: Final = frozenset({"", "http", "https", "mailto", "tel"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,14 @@ class Links:
     pages: Collection[str]
 
     def rewrite(self, tag: str, address: str) -> str | None:
-        """The address to use; None for an image that would come from somewhere else."""
-        parts = urlsplit(address.strip())
+        """The address to use; None where following it could do more than open a page, a mail or a
+        call, and for an image that would come from somewhere else."""
+        try:
+            parts = urlsplit(address.strip())
+        except ValueError:
+            return None
+        if parts.scheme.lower() not in _SCHEMES:
+            return None
         if parts.scheme or parts.netloc:
             return address.strip() if tag == "a" else None
         if not parts.path:

@@ -57,18 +57,24 @@ function startContents(links) {
   const headings = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
   const mark = () => {
     let here = headings.findLastIndex((heading) => heading && heading.getBoundingClientRect().top < 120);
-    if (scrollY > 0 && innerHeight + scrollY >= root.scrollHeight - 4) here = headings.length - 1;
+    if (scrollY > 0 && innerHeight + scrollY >= root.scrollHeight - 4) {
+      // At the end of the page the last sections cannot reach the top any more.
+      const target = headings.findIndex((heading) => heading && `#${heading.id}` === decodeURIComponent(location.hash));
+      here = target > here ? target : headings.length - 1;
+    }
     links.forEach((link, index) => link.classList.toggle("here", index === Math.max(0, here)));
   };
   let waiting = false;
-  addEventListener("scroll", () => {
+  const soon = () => {
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
       mark();
     });
-  }, { passive: true });
+  };
+  addEventListener("scroll", soon, { passive: true });
+  addEventListener("hashchange", soon);
   mark();
 }
 
@@ -91,7 +97,7 @@ function addCopyButton(box) {
 
 document.addEventListener("DOMContentLoaded", () => {
   startTheme(document.querySelector(".theme"));
-  startMenu(document.querySelector(".menu"), document.getElementById("nav"));
+  startMenu(document.querySelector(".menu"), document.getElementById("_nav"));
   startContents([...document.querySelectorAll(".toc a")]);
   if (navigator.clipboard) document.querySelectorAll(".code").forEach(addCopyButton);
 });
