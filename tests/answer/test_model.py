@@ -353,8 +353,9 @@ async def test_a_failure_after_the_first_word_is_raised_and_not_hidden(
         async for event in talk.answerer.answer(question):
             events.append(event)
 
-    with pytest.raises(ModelFailed):
+    with pytest.raises(ModelFailed, match="broke off") as failed:
         await read_all()
+    assert "127.0.0.1" not in str(failed.value.body())
     assert text_of(events) == "Run acme ["
     assert notices(events) == []
 

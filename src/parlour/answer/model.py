@@ -94,7 +94,8 @@ class ModelAnswerer(Answerer):
             if wording.said:
                 for event in wording.rest():
                     yield event
-                raise
+                log.warning("The model failed in mid-answer. %s %s", failure, failure.hint)
+                raise broken_off(failure) from failure
             log.warning("The model failed, so the pages answer. %s %s", failure, failure.hint)
             notice = UNREACHABLE
         if not wording.said:
@@ -186,6 +187,15 @@ class Wording:
                 self._cited_here.add(piece)
                 events.append(Cite(source_of(self._passages[piece - 1])))
         return events
+
+
+def broken_off(failure: ModelFailed) -> ModelFailed:
+    """The failure for the visitor's eyes: hosts and a provider's words are the operator's."""
+    return ModelFailed(
+        "The language model broke off before the answer was finished.",
+        hint="Ask again.",
+        retryable=failure.retryable,
+    )
 
 
 def source_of(passage: Passage) -> JsonObject:
