@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
+from parlour.answer import ANSWERERS
 from parlour.answer.base import Answerer, AnswerEvent, Cite, Materials, Notice, Question, Text
-from parlour.answer.extract import ExtractAnswerer
 from parlour.answer.marks import MarkScanner
 from parlour.answer.prompt import answer_messages, passage_title, title_messages
 from parlour.errors import ConfigurationError, ModelFailed
@@ -68,7 +68,7 @@ class ModelAnswerer(Answerer):
         return cls(
             materials.open_model(),
             materials.knowledge,
-            ExtractAnswerer.from_spec("", materials),
+            ANSWERERS.load("extract").from_spec("", materials),
             materials.instructions,
             materials.history_items,
         )
