@@ -22,7 +22,8 @@ from parlour.knowledge.words import stems
 
 Progress = Callable[[int, int], None]
 
-_VERSION: Final = "3"
+_VERSION: Final = "4"
+# Weights of the columns: a heading says most about a passage, then the page's title and path.
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE files (
@@ -33,6 +34,7 @@ CREATE TABLE passages (
   blocks TEXT NOT NULL);
 CREATE INDEX passages_file ON passages (file);
 CREATE VIRTUAL TABLE words USING fts5 (title, headings, body, path);
+INSERT INTO words (words, rank) VALUES ('rank', 'bm25(3.0, 4.0, 1.0, 2.0)');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 """
 

@@ -91,7 +91,7 @@ def _walk(top: Path, skipped: list[str]) -> Iterator[tuple[str, Path]]:
             if entry.name.startswith("."):
                 continue
             name = relative / entry.name
-            path = Path(entry.path).resolve() if entry.is_symlink() else Path(entry.path)
+            path = Path(os.path.realpath(entry.path) if entry.is_symlink() else entry.path)
             if entry.is_symlink() and (not path.exists() or not path.is_relative_to(top)):
                 skipped.append(f"{name}: a link that leads out of the folder or nowhere")
             elif path in seen:

@@ -138,7 +138,8 @@ _ASKS_TIME: Final = re.compile(
 _TIME_UNITS: Final = ("day", "minute", "hour", "week", "month", "year", "second", "daily", "weekly")
 
 _PRONOUN: Final = re.compile(
-    r"\b(?:it|its|that|this|they|them|their|those|these|one|ones|there|he|she|same|instead)\b"
+    r"(?:^|\b(?:do|does|did|is|was|for|of|after|beyond|about|with|like|on|in|at|to|by|than|and|what) )that\b"
+    r"|\b(?:it|its|this|they|them|their|those|these|one|ones|there|he|she|same|instead)\b"
 )
 _CONTINUES: Final = re.compile(
     r"^\s*(?:and|or|but|so|then|what about|how about|what if|also|why|really|else|ok|okay|in that case)\b"

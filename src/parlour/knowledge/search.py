@@ -15,12 +15,13 @@ from parlour.knowledge.base import Hit, Passage
 from parlour.knowledge.index import load_blocks
 from parlour.knowledge.query import Term
 
-# Column weights: a word in a heading says most about a passage, then the page's title and path.
+# The best are picked by number alone: reading the words of every match would cost the most.
 _CANDIDATES: Final = """
-SELECT found.id, found.title, found.headings || ' ' || found.path, found.body, found.rank, files.page
-FROM (SELECT rowid AS id, title, headings, body, path, bm25(words, 3.0, 4.0, 1.0, 2.0) AS rank
-      FROM words WHERE words MATCH ? ORDER BY rank LIMIT 60) AS found
-JOIN passages ON passages.id = found.id JOIN files ON files.name = passages.file
+SELECT found.id, words.title, words.headings || ' ' || words.path, words.body, found.rank, files.page
+FROM (SELECT rowid AS id, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT 60) AS found
+JOIN words ON words.rowid = found.id
+JOIN passages ON passages.id = found.id
+JOIN files ON files.name = passages.file
 ORDER BY found.rank
 """
 _SYNONYM: Final = 0.75
