@@ -94,7 +94,7 @@ describe("being put on a page", () => {
     await again;
     expect(names).toEqual(["chatkit.ready", "chatkit.ready"]);
 
-    const late = document.createElement("openai-chatkit");
+    const late = document.createElement("openai-chatkit") as ChatElement;
     document.body.append(late);
     const ready = once(late, "chatkit.ready");
     late.setOptions(options({ frameTitle: "Late" }));

@@ -8,7 +8,8 @@ export interface Selected {
 /** The longest text that is taken along, in characters. */
 export const LONGEST = 2000;
 const SETTLE_MS = 150;
-const EXCLUDED = "input, textarea, select, [contenteditable], openai-chatkit, parlour-chat, parlour-launcher";
+const FIELDS = "input, textarea, select";
+const EXCLUDED = `${FIELDS}, [contenteditable], openai-chatkit, parlour-chat, parlour-launcher`;
 
 /** Tells what is selected, by mouse, finger or keyboard, as soon as the visitor has finished. */
 export function watchSelection(tell: (selected: Selected | null) => void, signal: AbortSignal): void {
@@ -41,7 +42,7 @@ export function watchSelection(tell: (selected: Selected | null) => void, signal
 export function readSelection(): Selected | null {
   const selection = document.getSelection();
   if (!selection || selection.isCollapsed || selection.rangeCount === 0) return null;
-  if (isExcluded(document.activeElement, true)) return null;
+  if (document.activeElement?.matches(FIELDS)) return null;
   if (isExcluded(selection.anchorNode) || isExcluded(selection.focusNode)) return null;
   const text = selection.toString().trim();
   const lines = [...selection.getRangeAt(0).getClientRects()].filter((line) => line.width > 0);
@@ -51,11 +52,11 @@ export function readSelection(): Selected | null {
   return { text: cut(text), end: { right, top, bottom } };
 }
 
-function isExcluded(node: Node | null, self = false): boolean {
+function isExcluded(node: Node | null): boolean {
   if (!node) return false;
   if (node.getRootNode() !== document) return true;
   const element = node instanceof Element ? node : node.parentElement;
-  return self ? (element?.matches(EXCLUDED) ?? false) : element?.closest(EXCLUDED) != null;
+  return element?.closest(EXCLUDED) != null;
 }
 
 /** At most LONGEST characters, never half of one. */
