@@ -21,7 +21,7 @@ _Task: Callable[..., asyncio.Task[Any]] = asyncio.Task
 log = logging.getLogger(__name__)
 
 
-class _TaskFactory:
+class _TaskMaker:
     """Makes tasks as before, and notes those that are made in the course of a run."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,8 +60,8 @@ class Relay(Generic[T]):
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         loop = asyncio.get_running_loop()
-        if not isinstance(loop.get_task_factory(), _TaskFactory):
-            loop.set_task_factory(_TaskFactory(loop))
+        if not isinstance(loop.get_task_factory(), _TaskMaker):
+            loop.set_task_factory(_TaskMaker(loop))
         self._main = loop.create_task(self._run(work))
         self._main.add_done_callback(lambda _: self._ready.set())
 
