@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     )
     prefix: str = Field("", description="Path under which everything is served, such as /chat.")
     secret: SecretStr | None = Field(
-        None, description="Signs guest tokens; made and kept in the home folder when not set."
+        None,
+        description="Signs guest tokens and file addresses: at least 16 characters, or several such "
+        "values, the newest first. Made and kept in the home folder when not set.",
     )
     database_url: str | None = Field(
         None,
@@ -89,8 +91,10 @@ class Settings(BaseSettings):
         validation_alias=_named("ALLOWED_ORIGINS", "PARLOUR_ALLOWED_ORIGINS"),
         description="Other origins whose pages may use this server, separated by commas.",
     )
-    identity: str = Field("guest", description="How callers are recognised.")
-    guest_days: int = Field(180, ge=1, description="How long a guest token is valid, in days.")
+    identity: str = Field(
+        "guest",
+        description="How callers are recognised: guest, or guest:30 for tokens of 30 days (else 180).",
+    )
     turnlog: str = Field("memory", description="Where running answers are held.")
     files: str | None = Field(
         None, description="Where attachment bytes are kept; a folder in the home when not set."

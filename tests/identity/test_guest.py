@@ -11,9 +11,9 @@ from itsdangerous import TimestampSigner
 
 from parlour.context import Caller
 from parlour.errors import ConfigurationError, Unauthorized
-from parlour.identity.base import Credentials
+from parlour.identity.base import COOKIE, Credentials
 from parlour.identity.contract import OTHER_SECRET, SECRET
-from parlour.identity.guest import COOKIE, GuestIdentity
+from parlour.identity.guest import GuestIdentity
 
 
 def token_of(age: timedelta) -> str:

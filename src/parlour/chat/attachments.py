@@ -36,7 +36,8 @@ class Attachments:
         self.files = files
         self.max_bytes = max_bytes
         self._store = store
-        self._signer = URLSafeTimedSerializer(secret, salt="parlour.files")
+        oldest_first = secret.replace(",", " ").split()[::-1]
+        self._signer = URLSafeTimedSerializer(oldest_first, salt="parlour.files")
 
     async def create(self, owner: str, given: JsonObject, base_url: str) -> JsonObject:
         """A record for bytes that are still to come; raises ``BadRequest`` when they are too many."""

@@ -15,7 +15,6 @@ from parlour.context import Caller, RequestContext
 from parlour.errors import ModelFailed
 from parlour.protocol import JsonObject, encode, parse
 from parlour.settings import Settings
-from parlour.stores.memory import MemoryStore
 from parlour.turnlog.base import EventEntry
 
 _LOCAL = Caller("local:terminal", "local")
@@ -29,7 +28,8 @@ def run(question: str, *, docs: Path | None, as_json: bool) -> None:
 
 async def _ask(settings: Settings, docs: Path, question: str, as_json: bool) -> None:
     knowledge = await index(settings, docs)
-    parts = await assemble(settings, store=MemoryStore(), knowledge=knowledge)
+    forgetful = settings.model_copy(update={"database_url": "memory"})
+    parts = await assemble(forgetful, knowledge=knowledge)
     try:
         printer = _Printer(quiet=as_json)
         await _read(parts, question, printer)

@@ -11,10 +11,9 @@ from starlette.responses import Response
 
 from parlour.context import Caller, RequestContext
 from parlour.errors import BodyTooLarge, Unauthorized
-from parlour.identity.base import Credentials, Grant, Identity
+from parlour.identity.base import COOKIE, Credentials, Grant, Identity
 from parlour.protocol import now
 
-COOKIE: Final = "parlour_guest"
 SELECTED_TEXT_CHARS: Final = 2000
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 

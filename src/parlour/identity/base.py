@@ -6,8 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from parlour.context import Caller
+
+COOKIE: Final = "parlour_guest"
+"""The cookie that carries the token of a client that sends no bearer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

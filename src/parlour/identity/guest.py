@@ -12,10 +12,7 @@ from itsdangerous import BadSignature, TimestampSigner
 
 from parlour.context import Caller
 from parlour.errors import ConfigurationError, Unauthorized
-from parlour.identity.base import Credentials, Grant, Identity
-
-COOKIE: Final = "parlour_guest"
-"""The cookie that carries the token of a client that sends no bearer."""
+from parlour.identity.base import COOKIE, Credentials, Grant, Identity
 
 _PREFIX: Final = "guest_"
 _TOKEN: Final = re.compile(r"guest_[0-9a-f]{32}\.[A-Za-z0-9_-]{1,16}\.[A-Za-z0-9_-]{43}")
