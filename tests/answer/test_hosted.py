@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from chatkit.errors import CustomStreamError, ErrorCode, StreamError
 from chatkit.server import ChatKitServer
+from chatkit.store import AttachmentStore, NotFoundError
 from chatkit.types import (
+    AttachmentCreateParams,
+    AttachmentUploadDescriptor,
     AudioInput,
     ClientToolCallItem,
     FeedbackKind,
+    FileAttachment,
     HiddenContextItem,
     LockedStatus,
     NoticeEvent,
@@ -31,10 +35,12 @@ from chatkit.types import (
     UserMessageItem,
 )
 from chatkit.types import Page as ItemPage
+from pydantic import AnyUrl
 
 from parlour.answer.hosted import HostedServer
 from parlour.errors import Unsupported
 from parlour.protocol import JsonObject
+from parlour.stores.sql import SqlStore
 from tests.answer.conversation import context, conversation
 from tests.hosted_servers.scripted import Context, ScriptedServer, delta, message, spoken
 from tests.hosted_servers.widgets import WidgetServer
@@ -413,3 +419,58 @@ async def test_feedback_speech_and_stream_options_reach_the_server(tmp_path: Pat
             "input.transcribe", audio_base64="YWJj", mime_type="audio/webm;codecs=opus"
         )
         assert spoken_text == {"text": "3 bytes audio/webm"}
+
+
+class Bucket(AttachmentStore[Context]):
+    """Keeps bytes elsewhere, with upload addresses of its own."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    async def create_attachment(
+        self, input: AttachmentCreateParams, context: Context
+    ) -> FileAttachment:
+        return FileAttachment(
+            id=self.generate_attachment_id(input.mime_type, context),
+            name=input.name,
+            mime_type=input.mime_type,
+            upload_descriptor=AttachmentUploadDescriptor(
+                url=AnyUrl("https://bucket.test/put"), method="PUT", headers={"x-sig": "1"}
+            ),
+            metadata={"size": input.size},
+        )
+
+    async def delete_attachment(self, attachment_id: str, context: Context) -> None:
+        if attachment_id in self.deleted:
+            raise NotFoundError
+        self.deleted.append(attachment_id)
+
+
+async def test_a_servers_own_attachment_store_is_asked(tmp_path: Path) -> None:
+    server, bucket = TalkativeServer(), Bucket()
+    server.attachment_store = bucket
+    async with conversation(server, tmp_path) as chat:
+        made = await chat.json("attachments.create", name="a", size=3, mime_type="text/plain")
+        assert made["upload_descriptor"]["url"] == "https://bucket.test/put"
+        assert "metadata" not in made
+        await chat.say("look", attachments=(made["id"],))
+        assert chat.shown()[0]["attachments"][0]["id"] == made["id"]
+        await chat.json("attachments.delete", attachment_id=made["id"])
+    assert bucket.deleted == [made["id"]]
+
+
+async def test_a_retry_may_use_the_old_answers_id_again(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    async def respond(
+        server: ScriptedServer, thread: ThreadMetadata, asked: UserMessageItem | None, ctx: Context
+    ) -> Events:
+        said.append(f"answer {len(said)}")
+        yield ThreadItemDoneEvent(item=message(thread, f"msg_{thread.id}", said[-1]))
+
+    store = SqlStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
+    async with conversation(ScriptedServer(respond), tmp_path, store) as chat:
+        await chat.say("one")
+        asked = (await chat.items())[0]
+        await chat.stream("threads.retry_after_item", thread_id=chat.thread_id, item_id=asked["id"])
+        assert texts(await chat.items()) == ["one", "answer 1"]

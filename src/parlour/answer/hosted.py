@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from chatkit.actions import Action
 from chatkit.errors import CustomStreamError, StreamError
 from chatkit.server import ChatKitServer
+from chatkit.store import AttachmentStore, NotFoundError
 from chatkit.types import (
     AssistantMessageContentPartTextDelta,
     AttachmentCreateParams,
@@ -46,7 +48,7 @@ from parlour.answer.hosted_spec import load_server
 from parlour.answer.hosted_store import ThreadWatch, host_store, with_attachments
 from parlour.context import RequestContext
 from parlour.errors import Conflict, NotFound, Unsupported
-from parlour.protocol import JsonObject
+from parlour.protocol import JsonObject, new_id
 from parlour.stores.base import Store, Thread
 
 _Start = Callable[[ThreadMetadata, HostedContext], Awaitable[AsyncIterator[ThreadStreamEvent]]]
@@ -58,15 +60,23 @@ _WAITED_FOR = (ThreadItemDoneEvent, ThreadItemReplacedEvent, ThreadItemRemovedEv
 
 
 class HostedServer(Answerer):
-    """Calls an official server's own methods, unchanged, with our store as its ``store``."""
+    """Calls an official server's own methods, unchanged, with our store as its ``store``.
+
+    Only ``handle_stream_cancelled`` is never called: a stop keeps the text by itself, and what the
+    server has to clean up belongs into a ``finally`` of ``respond``.
+    """
 
     def __init__(self, server: ChatKitServer) -> None:
         mend_converter()
         theirs = getattr(server, "store", None)
         server.store = host_store(theirs)
         for name, value in list(vars(server).items()):
-            if theirs is not None and value is theirs:
+            if theirs is not None and value is theirs and name != "attachment_store":
                 setattr(server, name, server.store)
+        files = getattr(server, "attachment_store", None)
+        if files and type(files).generate_attachment_id is AttachmentStore.generate_attachment_id:
+            # The SDK's own have 32 bits, which are soon used twice.
+            files.generate_attachment_id = lambda mime_type, context: new_id("attachment")
         self._server = server
         self._store: Store | None = None
         self.reason = f"hosting {type(server).__name__}"
@@ -214,7 +224,8 @@ class HostedServer(Answerer):
         """Tells the server's own ``attachment_store``, if it has one."""
         theirs = self._server.attachment_store
         if theirs is not None:
-            await theirs.delete_attachment(attachment_id, self._context(context))
+            with suppress(NotFoundError):
+                await theirs.delete_attachment(attachment_id, self._context(context))
 
     def allow_cancel(self, thread: Thread, context: RequestContext) -> bool:
         """Asks ``get_stream_options``."""
