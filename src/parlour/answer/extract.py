@@ -22,8 +22,7 @@ NO_PAGES: Final = (
 )
 WELCOME: Final = "You’re welcome. Ask me anything else about this site."
 
-_PAUSE: Final = 0.012
-_MAX_PAUSES: Final = 36
+_MAX_PAUSES: Final = 30
 _HISTORY: Final = 12
 _NEAR: Final = 0.2
 
@@ -42,12 +41,16 @@ _PIECE: Final = re.compile(r"\S+\s*")
 
 
 class ExtractAnswerer(Answerer):
-    """Answers with the sentences of the site's pages and never writes one of its own as fact."""
+    """Answers with the sentences of the site's pages and never writes one of its own as fact.
+
+    ``pause`` is the time between two pieces of text, in seconds; thirty of them at the most.
+    """
 
     reason = "no model is configured, so answers are quotes from the pages"
 
-    def __init__(self, knowledge: Knowledge | None) -> None:
+    def __init__(self, knowledge: Knowledge | None, *, pause: float = 0.012) -> None:
         self._knowledge = knowledge
+        self._pause = pause
 
     @classmethod
     def from_spec(cls, rest: str, materials: Materials) -> ExtractAnswerer:
@@ -57,7 +60,7 @@ class ExtractAnswerer(Answerer):
         """Quotes with their sources, or plainly that the site does not say."""
         text, earlier = await _asked(question)
         events = await self._reply(text, earlier, question)
-        pause = min(1.0, _MAX_PAUSES / max(1, len(events))) * _PAUSE
+        pause = min(1.0, _MAX_PAUSES / max(1, len(events))) * self._pause
         for number, event in enumerate(events):
             if number and isinstance(event, Text):
                 await asyncio.sleep(pause)

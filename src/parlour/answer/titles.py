@@ -9,7 +9,8 @@ MAX_CHARS: Final = 60
 
 _OPENING: Final = re.compile(
     r"^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening)|dear \w+|please|so|well|ok(?:ay)?"
-    r"|excuse me|sorry|quick question|(?:i have )?a question|there|everyone|team|thanks|thank you)\b[\s,.:;!–-]*"
+    r"|excuse me|sorry|quick question|(?:i have )?a question|there|everyone|team|thanks|thank you)"
+    r"\b[\s,.:;!–-]*"
     r"|(?:(?:can|could|would|will) (?:you|someone|anyone|anybody) (?:please |kindly )?"
     r"(?:tell|explain|show|help)(?: to)?(?: me| us)?(?: with| about)?"
     r"|(?:please )?(?:tell|show) me(?: about)?|do you (?:know|happen to know)"
@@ -32,4 +33,6 @@ def title_of(text: str) -> str | None:
         cut = title[: MAX_CHARS + 1].rfind(" ")
         title = title[: cut if cut > MAX_CHARS // 2 else MAX_CHARS]
     title = _ENDING.sub("", title)
-    return title[:1].upper() + title[1:] or None
+    # A name such as iPhone keeps its own capitals.
+    starts = title[:1].upper() if title.partition(" ")[0].islower() else title[:1]
+    return starts + title[1:] or None
