@@ -141,6 +141,17 @@ describe("the button", () => {
     await vi.waitFor(() => expect(isOpen(started)).toBe(false));
   });
 
+  test("wears what the page wears, also when the page changes its mind", async () => {
+    const started = start();
+    const scheme = () => [started.launcher.dataset.theme, started.chat()?.options?.theme];
+    started.api.open();
+    document.documentElement.style.colorScheme = "dark";
+    await vi.waitFor(() => expect(scheme()).toEqual(["dark", "dark"]));
+    document.documentElement.style.colorScheme = "only light";
+    await vi.waitFor(() => expect(scheme()).toEqual(["light", "light"]));
+    document.documentElement.removeAttribute("style");
+  });
+
   test("two script tags make one launcher", () => {
     start();
     startLauncher(script);
@@ -160,6 +171,18 @@ describe("asking about selected text", () => {
     await vi.waitFor(() => expect(started.focused()).toBe("textarea"));
     expect(await started.chat()?.getComposerValue()).toMatchObject({ reply: "Threads are kept in SQLite." });
     expect(started.ask().hidden).toBe(true);
+  });
+
+  test("the button never lies on the open panel", async () => {
+    const main = write("<p>A short line at the right end.</p>");
+    Object.assign(main.style, { position: "fixed", bottom: "300px", right: "60px" });
+    const started = start();
+    started.api.open();
+    await vi.waitFor(() => expect(started.focused()).toBe("textarea"));
+    select(main);
+    await vi.waitFor(() => expect(started.ask().hidden).toBe(false));
+    const panel = started.root.querySelector(".panel")?.getBoundingClientRect();
+    expect(started.ask().getBoundingClientRect().right).toBeLessThan(panel?.left ?? 0);
   });
 
   test("takes 2,000 characters at most, and goes when the selection goes", async () => {

@@ -29,9 +29,9 @@ test("prompts are JSON or texts between bars", () => {
     { label: "How?", prompt: "How?" },
     { label: "Why?", prompt: "Why?" },
   ]);
-  expect(readConfig({ prompts: '["A", {"label": "B", "prompt": "Tell me B"}, 3]' }).prompts).toEqual([
+  expect(readConfig({ prompts: '["A", {"label": "B", "prompt": "Tell me B", "icon": "bug"}, 3]' }).prompts).toEqual([
     { label: "A", prompt: "A" },
-    { label: "B", prompt: "Tell me B" },
+    { label: "B", prompt: "Tell me B", icon: "bug" },
   ]);
   const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
   expect(readConfig({ prompts: "[oops" }).prompts).toEqual([]);

@@ -1,9 +1,5 @@
+import type { StartScreenPrompt } from "@openai/chatkit";
 import { isRecord } from "../client/errors";
-
-export interface Prompt {
-  label: string;
-  prompt: string;
-}
 
 /** What the data- attributes of the script tag say. */
 export interface LauncherConfig {
@@ -12,7 +8,7 @@ export interface LauncherConfig {
   position: "left" | "right";
   label: string;
   greeting: string | null;
-  prompts: Prompt[];
+  prompts: StartScreenPrompt[];
   open: boolean;
   title: string | null;
 }
@@ -32,18 +28,20 @@ export function readConfig(data: Readonly<Record<string, string | undefined>>): 
   };
 }
 
-/** A JSON array of texts or of {label, prompt}, or texts between bars. */
-function readPrompts(text: string): Prompt[] {
+/** A JSON array of texts or of {label, prompt, icon}, or texts between bars. */
+function readPrompts(text: string): StartScreenPrompt[] {
   const given = text.trim();
   const list: unknown[] = given.startsWith("[") ? parseList(given) : given.split("|");
-  return list.flatMap((each): Prompt[] => {
+  return list.flatMap((each): StartScreenPrompt[] => {
     if (typeof each === "string") {
       const label = each.trim();
       return label ? [{ label, prompt: label }] : [];
     }
     if (!isRecord(each) || typeof each.label !== "string") return [];
-    const { label, prompt } = each;
-    return [{ label, prompt: typeof prompt === "string" ? prompt : label }];
+    const { label, prompt, icon } = each as { label: string; prompt: unknown; icon: unknown };
+    const text = typeof prompt === "string" ? prompt : label;
+    if (typeof icon !== "string") return [{ label, prompt: text }];
+    return [{ label, prompt: text, icon: icon as StartScreenPrompt["icon"] }];
   });
 }
 

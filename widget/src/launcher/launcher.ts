@@ -2,6 +2,7 @@ import type { ChatKitOptions } from "@openai/chatkit";
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ChatElement } from "../element/chat-element";
 import type { LauncherConfig } from "./config";
+import { pageScheme, type Scheme, watchPageScheme } from "./page-scheme";
 import { type Selected, watchSelection } from "./selection";
 import { launcherStyles } from "./styles";
 
@@ -38,9 +39,10 @@ export class Launcher extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#mount = new AbortController();
-    this.dataset.theme = this.config.theme;
+    this.#wear();
     this.dataset.position = this.config.position;
     const { signal } = this.#mount;
+    watchPageScheme(() => this.#wear(), signal);
     watchSelection((selected) => this.#select(selected), signal);
     this.addEventListener("keydown", (event) => this.#key(event), { signal });
     const kept = recall();
@@ -128,6 +130,18 @@ export class Launcher extends LitElement {
     return this.renderRoot.querySelector(".launch");
   }
 
+  get #scheme(): Scheme {
+    const { theme } = this.config;
+    return theme === "system" ? pageScheme() : theme;
+  }
+
+  #wear(): void {
+    const scheme = this.#scheme;
+    if (this.dataset.theme === scheme) return;
+    this.dataset.theme = scheme;
+    this.#chat?.setOptions(this.#options());
+  }
+
   #show(open: boolean): void {
     this.#open = open;
     if (open) void this.chat;
@@ -135,10 +149,10 @@ export class Launcher extends LitElement {
   }
 
   #options(): ChatKitOptions {
-    const { api, theme, title, greeting, prompts } = this.config;
+    const { api, title, greeting, prompts } = this.config;
     return {
       api: { url: api ?? this.chatUrl, domainKey: "" },
-      theme: theme as ChatKitOptions["theme"],
+      theme: this.#scheme,
       frameTitle: title ?? undefined,
       header: { rightAction: { icon: "close", onClick: () => this.close() } },
       startScreen: { ...(greeting ? { greeting } : {}), prompts },
@@ -170,9 +184,15 @@ export class Launcher extends LitElement {
     const button = this.renderRoot.querySelector<HTMLElement>(".ask");
     if (!button) return;
     const { offsetWidth: width, offsetHeight: height } = button;
-    const left = Math.max(8, Math.min(end.right - width / 2, window.innerWidth - width - 8));
     const below = end.bottom + 8;
     const top = below + height + 8 > window.innerHeight ? end.top - height - 8 : below;
+    // Beside the open panel, never on it.
+    const panel = this.#open ? this.renderRoot.querySelector(".panel")?.getBoundingClientRect() : null;
+    const beside = panel && top + height > panel.top && top < panel.bottom ? panel : null;
+    const right = this.config.position === "right";
+    const most = (beside && right ? beside.left : window.innerWidth) - width - 8;
+    const least = (beside && !right ? beside.right : 0) + 8;
+    const left = Math.max(least, Math.min(end.right - width / 2, most));
     button.style.setProperty("left", `${left}px`);
     button.style.setProperty("top", `${Math.max(8, top)}px`);
   }

@@ -13,8 +13,8 @@ export const launcherStyles = css`
     --line: rgb(15 18 28 / 0.08);
     --shade: 15 18 28;
     --gap: 20px;
-    font: 500 14px/1.3 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
-    color-scheme: light;
+    font: 500 14px/1.3 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif !important;
+    color-scheme: light !important;
   }
   :host([data-theme="dark"]) {
     --ink: #17181c;
@@ -22,17 +22,7 @@ export const launcherStyles = css`
     --panel: #1b1c20;
     --line: rgb(255 255 255 / 0.1);
     --shade: 0 0 0;
-    color-scheme: dark;
-  }
-  @media (prefers-color-scheme: dark) {
-    :host([data-theme="system"]) {
-      --ink: #17181c;
-      --face: #f4f4f6;
-      --panel: #1b1c20;
-      --line: rgb(255 255 255 / 0.1);
-      --shade: 0 0 0;
-      color-scheme: dark;
-    }
+    color-scheme: dark !important;
   }
   *,
   ::before,
