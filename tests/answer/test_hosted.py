@@ -27,6 +27,7 @@ from chatkit.types import (
     Thread,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
+    ThreadItemRemovedEvent,
     ThreadItemReplacedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
@@ -140,6 +141,21 @@ async def test_an_id_that_a_model_uses_again_is_another_item(tmp_path: Path) -> 
         items = await chat.items()
     assert texts(items) == ["one", "counted from zero", "two", "counted from zero"]
     assert len({item["id"] for item in items}) == 4
+
+
+async def test_a_guardrail_takes_back_all_items_of_the_fake_id(tmp_path: Path) -> None:
+    async def respond(
+        server: ScriptedServer, thread: ThreadMetadata, asked: UserMessageItem | None, ctx: Context
+    ) -> Events:
+        for text in ("first", "second"):
+            async for event in spoken(thread, FAKE, text):
+                yield event
+        yield ThreadItemRemovedEvent(item_id=FAKE)
+        raise CustomStreamError("That is not for here.")
+
+    async with conversation(ScriptedServer(respond), tmp_path) as chat:
+        await chat.say("one")
+        assert texts(await chat.items()) == texts(chat.shown()) == ["one"]
 
 
 async def test_an_item_done_again_is_changed_where_it_stands(tmp_path: Path) -> None:
