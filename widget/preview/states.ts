@@ -1,5 +1,5 @@
 import type { ChatKitOptions } from "@openai/chatkit";
-import type { Annotation, AssistantMessageItem, ChatState, ThreadItem, ThreadState, UserMessageItem } from "../src/state.js";
+import type { Annotation, AssistantMessageItem, ChatState, ThreadItem, ThreadState, UserMessageItem } from "../src/state";
 
 type Scheme = ChatState["scheme"];
 type Change = Omit<Partial<ChatState>, "conversation"> & { conversation?: Partial<ThreadState> };
@@ -159,6 +159,13 @@ export const states: Record<string, (scheme: Scheme) => ChatState> = {
       answer("a", "For 2 TB, plan **about three and a half hours** for a restore."),
     ]),
   ),
+  attached: state({
+    conversation: { thread: null },
+    composer: {
+      text: "", quotedText: null,
+      attachments: [{ id: "atc_1", name: "size-report-2026.pdf", mime_type: "application/pdf", type: "file" }, { id: "atc_2", name: "screen.png", mime_type: "image/png", type: "image" }],
+    },
+  }),
   multiline: state({ conversation: { thread: null }, composer: { text: "First line\nsecond line\n\nand a third that is quite a bit longer than the field is wide, so it wraps.", quotedText: null } }),
   limit: state({ conversation: { thread: null }, composer: { text: "word ".repeat(790), quotedText: null } }),
   over: state({ conversation: { thread: null }, composer: { text: "word ".repeat(850), quotedText: null } }),

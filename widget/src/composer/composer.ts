@@ -1,9 +1,9 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
-import { number, t } from "../locales/index.js";
-import type { ChatState, Commands } from "../state.js";
-import { define } from "../view/define.js";
-import { icon } from "../view/icons.js";
+import { number, t } from "../locales/index";
+import type { ChatState, Commands } from "../state";
+import { define } from "../view/define";
+import { icon } from "../view/icons";
 
 /** The server's own default; the hint appears before it is reached. */
 const LONGEST = 4000;
@@ -24,7 +24,9 @@ export class Composer extends LitElement {
   }
 
   get #sendable(): boolean {
-    return this.state.turn === "idle" && !this.state.loading && this.#text.trim() !== "" && this.#text.length <= LONGEST;
+    const { turn, loading, composer } = this.state;
+    const something = this.#text.trim() !== "" || Boolean(composer.attachments?.length);
+    return turn === "idle" && !loading && something && this.#text.length <= LONGEST;
   }
 
   protected override updated(changed: PropertyValues<this>): void {
@@ -48,7 +50,7 @@ export class Composer extends LitElement {
     const placeholder = locked ? (status.reason ?? words.locked) : (state.options?.composer?.placeholder ?? words.placeholder);
     const over = this.#text.length > LONGEST;
     return html`<form class="composer" ?data-locked=${locked} @submit=${(event: Event) => this.#submit(event)} @click=${(event: Event) => this.#focus(event)}>
-      ${this.#quote()}
+      ${this.#quote()} ${this.#attachments()}
       <div class="write">
         <textarea
           rows="1"
@@ -81,6 +83,22 @@ export class Composer extends LitElement {
     </div>`;
   }
 
+  #attachments(): TemplateResult | typeof nothing {
+    const { attachments } = this.state.composer;
+    if (!attachments?.length) return nothing;
+    const words = t(this.state.locale);
+    const remove = (id: string) => this.commands.setComposer({ attachments: attachments.filter((file) => file.id !== id) });
+    return html`<ul class="attached" aria-label=${words.attachment}>
+      ${attachments.map(
+        ({ id, name, type }) => html`<li class="quote">
+          ${icon(type === "image" ? "image" : "document")}
+          <p dir="auto">${name}</p>
+          <button class="icon-button" type="button" aria-label=${words.removeFile(name)} title=${words.removeFile(name)} @click=${() => remove(id)}>${icon("close")}</button>
+        </li>`,
+      )}
+    </ul>`;
+  }
+
   /** One place for both: a turn can be stopped from its first moment. */
   #button(locked: boolean): TemplateResult {
     const { state } = this;
@@ -107,7 +125,6 @@ export class Composer extends LitElement {
 
   #key(event: KeyboardEvent): void {
     // Enter that picks a word in an input method is not for us; Safari says so only by the key code.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     this.#submit(event);
   }

@@ -1,5 +1,9 @@
 /** Every sentence the element can say, in English; other catalogues have this shape. */
 export const en = {
+  /** The language of these sentences and the way it is written. */
+  lang: "en",
+  dir: "ltr",
+
   chat: "Chat",
   newChat: "New chat",
   history: "Chat history",
@@ -31,7 +35,8 @@ export const en = {
   tooLong: (over: string) => `${over} characters too long`,
   locked: "This conversation is locked.",
   closed: "This conversation is closed.",
-  attachment: "Attachment",
+  attachment: "Attachments",
+  removeFile: (name: string) => `Remove “${name}”`,
 
   copy: "Copy",
   copied: "Copied",

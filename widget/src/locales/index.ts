@@ -1,4 +1,4 @@
-import { type Catalogue, en } from "./en.js";
+import { type Catalogue, en } from "./en";
 
 export type { Catalogue };
 

@@ -1,8 +1,9 @@
 import { Lexer, type Links, type Token, type TokensList } from "marked";
-import { completeTail } from "./tail.js";
+import { completeTail } from "./tail";
 
-const DEEPEST = 24;
+const DEEPEST = 16;
 const LONGEST_INLINE = 8_000;
+const LONGEST = 120_000;
 
 /** Markdown from anybody: what is too deep or too long to be honest stays plain text. */
 class BoundedLexer extends Lexer {
@@ -68,6 +69,7 @@ export class Blocks {
   }
 
   #lex(text: string): Token[] {
+    if (text.length > LONGEST) return plain(text, []);
     const lexer = new BoundedLexer({ gfm: true });
     lexer.tokens.links = this.#links;
     try {

@@ -1,4 +1,4 @@
-import type { Annotation, Source } from "../state.js";
+import type { Annotation, Source } from "../state";
 
 /** Stands for the n-th place in the text where sources are cited; counted as a symbol by Markdown's own rules. */
 const marker = (place: number) => `\uFFFC${String.fromCharCode(0xe000 + place)}\uFFFC`;
@@ -6,7 +6,7 @@ const MOST_PLACES = 0x1900;
 const MARKERS = /\uFFFC([\uE000-\uF8FF])\uFFFC/;
 
 const FENCE = /^[ \t>]*(?:```|~~~)/;
-const SYNTAX_ONLY = /^[ \t]*(?:[-=*_|:`~#>+ \t]*|\d+[.)])$/;
+const SYNTAX_ONLY = /^(?:[-=*_|:`~#>+ \t]*|\d+[.)])$/;
 
 function sourceKey(source: Source): string {
   if (source.type === "url") return `url ${source.url}`;
@@ -39,7 +39,7 @@ function settlePlace(text: string, start: number): number {
     while (at > 0 && /\s/.test(text[at - 1]!)) at--;
     const lineStart = text.lastIndexOf("\n", at - 1) + 1;
     const line = text.slice(lineStart, at);
-    if (at === 0 || !(SYNTAX_ONLY.test(line) || FENCE.test(line))) break;
+    if (at === 0 || !(SYNTAX_ONLY.test(line.trimStart()) || FENCE.test(line))) break;
     at = lineStart;
   }
   if (at === 0) {

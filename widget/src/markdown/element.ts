@@ -1,18 +1,16 @@
 import { html, LitElement, type TemplateResult } from "lit";
-import type { Catalogue } from "../locales/index.js";
-import type { Annotation, Commands, Source } from "../state.js";
-import { adopt } from "../theme/index.js";
-import { define } from "../view/define.js";
-import type { Blocks, Surroundings } from "./engine.js";
+import type { Catalogue } from "../locales/index";
+import type { Annotation, Commands, Source } from "../state";
+import { adopt } from "../theme/index";
+import { define } from "../view/define";
+import type * as Engine from "./engine";
 
-type Engine = typeof import("./engine.js");
-
-let loading: Promise<Engine> | undefined;
-let engine: Engine | undefined;
+let loading: Promise<typeof Engine> | undefined;
+let engine: typeof Engine | undefined;
 
 /** Fetches the Markdown engine; a failed fetch is tried again by the next text. */
-function load(): Promise<Engine> {
-  loading ??= import("./engine.js").then(
+function load(): Promise<typeof Engine> {
+  loading ??= import("./engine").then(
     (loaded) => (engine = loaded),
     (cause: unknown) => {
       loading = undefined;
@@ -48,10 +46,10 @@ export class MarkdownText extends LitElement {
   declare commands: Pick<Commands, "followLink">;
   /** Draws the marks for one cited place. */
   declare cite: (numbers: readonly number[]) => TemplateResult;
-  declare engine: Engine | undefined;
+  declare engine: typeof Engine | undefined;
 
-  #blocks: Blocks | undefined;
-  #surroundings: Surroundings | undefined;
+  #blocks: Engine.Blocks | undefined;
+  #surroundings: Engine.Surroundings | undefined;
   #key = "";
 
   constructor() {
@@ -84,7 +82,7 @@ export class MarkdownText extends LitElement {
   }
 
   /** The same object until something in it changes, so that finished pieces stay as they are. */
-  #around(places: number[][]): Surroundings {
+  #around(places: number[][]): Engine.Surroundings {
     const key = JSON.stringify([places, this.imageDomains]);
     if (!this.#surroundings || key !== this.#key || this.#surroundings.words !== this.words) {
       this.#key = key;

@@ -3,7 +3,6 @@ const SCHEMES = new Set(["http", "https", "mailto", "tel", "chatkit-link"]);
 /** The address when a link may lead there, else null: no scripts, no data, nothing hidden. */
 export function safeHref(href: string): string | null {
   // Browsers drop control characters inside a scheme, so they must not hide one from the check.
-  // eslint-disable-next-line no-control-regex
   const plain = href.replace(/[\u0000-\u0020\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\ufeff]/g, "");
   if (!plain) return null;
   const scheme = /^([^/?#:]*):/.exec(plain)?.[1];

@@ -2,11 +2,12 @@ import { html, nothing, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { Token, Tokens } from "marked";
-import type { Catalogue } from "../locales/index.js";
-import type { Block } from "./blocks.js";
-import { splitMarks, takeMarks } from "./citations.js";
-import { decodeEntities } from "./entities.js";
-import { imageAllowed, safeHref } from "./links.js";
+import type { Catalogue } from "../locales/index";
+import type { Block } from "./blocks";
+import { splitMarks, takeMarks } from "./citations";
+import { decodeEntities } from "./entities";
+import { imageAllowed, safeHref } from "./links";
+import "../view/copy";
 
 type Rendered = TemplateResult | string | typeof nothing | Rendered[];
 
@@ -77,7 +78,7 @@ function listItem(item: Tokens.ListItem, around: Surroundings): Rendered {
   return item.tokens.map((token) => {
     if (token.type === "text") return inlineOf(token as Tokens.Text, around);
     if (token.type === "checkbox") return checkbox(token as Tokens.Checkbox, around);
-    return renderBlock(token as Tokens.Generic, around);
+    return renderBlock(token, around);
   });
 }
 
@@ -91,13 +92,13 @@ function code(token: Tokens.Code, around: Surroundings): Rendered {
   const { text, places } = takeMarks(token.text);
   return html`<div class="code">
       <div class="code-head"><span>${name}</span><parlour-copy .text=${text} .label=${around.words.copyCode} .done=${around.words.copied}></parlour-copy></div>
-      <pre tabindex="0" role="region" aria-label=${name || around.words.code}><code>${text}</code></pre>
+      <pre tabindex="0" role="group" aria-label=${name || around.words.code}><code>${text}</code></pre>
     </div>${cites([...language.places, ...places], around, true)}`;
 }
 
 function table(token: Tokens.Table, around: Surroundings): Rendered {
   const cell = (cell: Tokens.TableCell) => inline(cell.tokens, around);
-  return html`<div class="table" tabindex="0" role="region" aria-label=${around.words.table}>
+  return html`<div class="table" tabindex="0" role="group" aria-label=${around.words.table}>
     <table>
       <thead><tr>${token.header.map((head) => html`<th scope="col" class=${head.align ?? nothing}>${cell(head)}</th>`)}</tr></thead>
       <tbody>${token.rows.map((row) => html`<tr>${row.map((one) => html`<td class=${one.align ?? nothing}>${cell(one)}</td>`)}</tr>`)}</tbody>

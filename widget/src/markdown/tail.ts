@@ -1,15 +1,15 @@
 /** The end of a text still being written may stop in the middle of its own markup; this is what to show meanwhile. */
 
-/** A last line of nothing but markup: a list mark, a rule, half a fence, half a table row. */
-const BARE_MARKUP = /(^|\n)(?:[\s>\-+*=_#|:~`[\]!<]|\d+[.)]?(?=\s|$))*$/;
-const TABLE_HEAD_ONLY = /(^|\n)[ \t]*\|[^\n]*\n?$/;
+/** A line of nothing but markup: a list mark, a rule, half a fence, half a table row. */
+const BARE_MARKUP = /^[ \t>]*(?:\d+[.)]?[ \t]*|[-+*=_#|:~`[\]!<][ \t>\-+*=_#|:~`[\]!<]*)?$/;
+const TABLE_RULE = /^[ \t]*\|[ \t:|-]+$/;
 const LINE_OPENERS = /\n[ \t>]*(?:[-+*]|\d+[.)]|#{1,6}|\|)[ \t]/g;
 /** Longer than any sentence; past it, raw markup for a moment costs less than looking for it. */
 const LONGEST = 4000;
 
 function insideFence(text: string): boolean {
   let fence: string | null = null;
-  for (const [, mark] of text.matchAll(/^[ \t>]*(?:[-+*] |\d+[.)] )?[ \t]*(`{3,}|~{3,})/gm)) {
+  for (const [, mark] of text.matchAll(/^[ \t>]*(?:(?:[-+*]|\d+[.)])[ \t]+)?(`{3,}|~{3,})/gm)) {
     if (!fence) fence = mark!;
     else if (mark!.startsWith(fence)) fence = null;
   }
@@ -19,11 +19,11 @@ function insideFence(text: string): boolean {
 /** Text whose last block can be rendered as if it were complete. */
 export function completeTail(tail: string): string {
   if (insideFence(tail)) return tail.replace(/\n[ \t]*(?:`+|~+)$/, "");
-  let text = tail.replace(BARE_MARKUP, "$1");
+  const line = tail.lastIndexOf("\n") + 1;
+  let text = BARE_MARKUP.test(tail.slice(line)) ? tail.slice(0, line) : tail;
   const block = text.lastIndexOf("\n\n") + 1;
-  if (/^\n?[ \t]*\|/.test(text.slice(block)) && !/\n[ \t]*\|[\s:|-]*-[\s:|-]*\n/.test(text.slice(block))) {
-    text = text.slice(0, block) + text.slice(block).replace(TABLE_HEAD_ONLY, "$1");
-  }
+  const [head = "", rule = ""] = text.slice(block).trimStart().split("\n", 2);
+  if (head.startsWith("|") && !TABLE_RULE.test(rule)) text = text.slice(0, block);
   let start = text.lastIndexOf("\n\n") + 1;
   for (const opener of text.slice(start).matchAll(LINE_OPENERS)) start = Math.max(start, text.lastIndexOf(opener[0]) + 1);
   if (text.length - start > LONGEST) return text;

@@ -20,12 +20,12 @@ export function parseColor(css: string): Rgb | null {
 }
 
 export function toHex(color: Rgb): string {
-  return `#${color.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
+  return `#${color.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** `share` of b in a, 0 to 1. */
 export function mix(a: Rgb, b: Rgb, share: number): Rgb {
-  const part = (at: 0 | 1 | 2) => a[at] + (b[at] - a[at]) * share;
+  const part = (at: 0 | 1 | 2) => Math.round(a[at] + (b[at] - a[at]) * share);
   return [part(0), part(1), part(2)];
 }
 
@@ -59,7 +59,7 @@ export function grey(lightness: number, hue: number, tint: number): Rgb {
   const chroma = (tint / 9) * 0.22 * Math.min(light, 1 - light);
   const part = (shift: number) => {
     const at = (shift + hue / 30) % 12;
-    return 255 * (light - chroma * Math.max(-1, Math.min(at - 3, 9 - at, 1)));
+    return Math.round(255 * (light - chroma * Math.max(-1, Math.min(at - 3, 9 - at, 1))));
   };
   return [part(0), part(8), part(4)];
 }

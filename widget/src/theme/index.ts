@@ -1,5 +1,5 @@
 import type { FontObject, ThemeOption } from "@openai/chatkit";
-import { palette, type Scheme } from "./palette.js";
+import { palette, type Scheme } from "./palette";
 
 export type { Scheme };
 

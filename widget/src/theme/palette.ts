@@ -1,5 +1,5 @@
 import type { ColorOption, ThemeOption } from "@openai/chatkit";
-import { contrast, grey, mix, parseColor, readable, type Rgb, toHex } from "./color.js";
+import { contrast, grey, mix, parseColor, readable, type Rgb, toHex } from "./color";
 
 export type Scheme = "light" | "dark";
 /** Custom property (without `--parlour-chat-`) → value. */
@@ -41,10 +41,11 @@ function colors(scheme: Scheme, option: ColorOption = {}): Record<string, Rgb> {
   const fill = custom?.(0.05) ?? at("fill");
   const tinted = option.accent ? mix(fill, accent, [0, 0.06, 0.12, 0.2][option.accent.level] ?? 0) : fill;
   const hover = custom?.(0.09) ?? at("hover");
-  const worst = contrast(text, hover) < contrast(text, tinted) ? hover : tinted;
+  const raised = asText ? surface : (given ?? custom?.(0.02) ?? at("raised"));
+  const worst = [raised, tinted, hover].reduce((a, b) => (contrast(text, a) < contrast(text, b) ? a : b), fill);
   return {
     surface,
-    raised: asText ? surface : (given ?? custom?.(0.02) ?? at("raised")),
+    raised,
     fill,
     bubble: tinted,
     hover,

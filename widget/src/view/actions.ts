@@ -1,9 +1,9 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
-import type { Catalogue } from "../locales/index.js";
-import type { Commands } from "../state.js";
-import { define } from "./define.js";
-import { icon } from "./icons.js";
-import "./copy.js";
+import type { Catalogue } from "../locales/index";
+import type { Commands } from "../state";
+import { define } from "./define";
+import { icon } from "./icons";
+import "./copy";
 
 type Kind = "positive" | "negative";
 

@@ -1,15 +1,15 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { t } from "../locales/index.js";
-import { uniqueSources } from "../markdown/citations.js";
-import type { AssistantContent, AssistantMessageItem } from "../state.js";
-import type { ItemContext } from "./items.js";
-import { citations, sourceList } from "./sources.js";
-import "../markdown/element.js";
-import "./actions.js";
+import { t } from "../locales/index";
+import { uniqueSources } from "../markdown/citations";
+import type { AssistantContent, AssistantMessageItem } from "../state";
+import type { ItemContext } from "./items";
+import { citations, sourceList } from "./sources";
+import "../markdown/element";
+import "./actions";
 
 /** An answer: its text, the sources it cites, and what can be done with it once it is whole. */
 export function renderAnswer(item: AssistantMessageItem, context: ItemContext): TemplateResult | typeof nothing {
-  const { state, commands, pending } = context;
+  const { state, commands, open } = context;
   const sources = uniqueSources(item.content.flatMap((part) => part.annotations));
   if (!item.content.some((part) => part.text)) return nothing;
   const words = t(state.locale);
@@ -18,7 +18,7 @@ export function renderAnswer(item: AssistantMessageItem, context: ItemContext): 
     class="prose"
     dir="auto"
     .text=${part.text}
-    .open=${pending}
+    .open=${open}
     .annotations=${part.annotations}
     .sources=${sources}
     .imageDomains=${state.conversation.thread?.allowed_image_domains}
@@ -32,7 +32,8 @@ export function renderAnswer(item: AssistantMessageItem, context: ItemContext): 
 }
 
 function actions(item: AssistantMessageItem, context: ItemContext): TemplateResult | typeof nothing {
-  const { state, commands, turnText, question } = context;
+  const { state, commands, turnText, question, open } = context;
+  const locked = (state.conversation.thread?.status.type ?? "active") !== "active";
   if (turnText === undefined) return nothing;
   const offered = state.options?.threadItemActions;
   return html`<parlour-actions
@@ -40,17 +41,20 @@ function actions(item: AssistantMessageItem, context: ItemContext): TemplateResu
     .itemId=${item.id}
     .text=${turnText}
     .feedback=${offered?.feedback === true}
-    .retry=${offered?.retry && question ? () => commands.retry(question) : undefined}
+    .retry=${offered?.retry && question && !open && !locked ? () => commands.retry(question) : undefined}
     .words=${t(state.locale)}
     .commands=${commands}
   ></parlour-actions>`;
 }
 
+const SPOKEN_MOST = 5000;
+
 /** Markdown without its marks, to be spoken. */
 export function spoken(markdown: string): string {
   return markdown
+    .slice(0, SPOKEN_MOST)
     .replace(/```[^\n]*\n?/g, "")
-    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/!?\[([^[\]]*)\]\([^()]*\)/g, "$1")
     .replace(/^[ \t]*(?:#{1,6}|>|[-+*]) +/gm, "")
     .replace(/\*\*|__|~~|`/g, "")
     .trim();

@@ -1,6 +1,6 @@
 import { html, LitElement, type TemplateResult } from "lit";
-import { define } from "./define.js";
-import { icon } from "./icons.js";
+import { define } from "./define";
+import { icon } from "./icons";
 
 const SHOWN_FOR = 2000;
 
@@ -44,7 +44,6 @@ async function writeClipboard(text: string): Promise<void> {
     area.value = text;
     document.body.append(area);
     area.select();
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
     document.execCommand("copy");
     area.remove();
   }

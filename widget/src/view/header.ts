@@ -1,8 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { t } from "../locales/index.js";
-import type { ChatState, Commands } from "../state.js";
-import { iconButton } from "./actions.js";
-import { icon } from "./icons.js";
+import { t } from "../locales/index";
+import type { ChatState, Commands } from "../state";
+import { iconButton } from "./actions";
+import { icon } from "./icons";
 
 /** The bar on top: the conversation's title, the page's own buttons, history and a new chat. */
 export function renderHeader(state: ChatState, commands: Commands): TemplateResult | typeof nothing {
@@ -14,7 +14,7 @@ export function renderHeader(state: ChatState, commands: Commands): TemplateResu
   const action = (given: { icon: string; onClick: () => void } | undefined) =>
     given ? iconButton(given.icon, given.icon.replaceAll("-", " "), () => given.onClick()) : nothing;
   const fresh = !thread && !items.length;
-  return html`<header class="header">
+  return html`<div class="header">
     ${action(header?.leftAction)}
     ${header?.title?.enabled === false ? html`<span class="title"></span>` : html`<h2 class="title" dir="auto">${title}</h2>`}
     ${
@@ -26,5 +26,5 @@ export function renderHeader(state: ChatState, commands: Commands): TemplateResu
     }
     ${fresh ? nothing : iconButton("compose", words.newChat, () => commands.newThread())}
     ${action(header?.rightAction)}
-  </header>`;
+  </div>`;
 }

@@ -1,12 +1,12 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { period, t } from "../locales/index.js";
-import type { ChatState, Commands, ThreadSummary } from "../state.js";
-import { adopt } from "../theme/index.js";
-import { iconButton } from "./actions.js";
-import { define } from "./define.js";
+import { period, t } from "../locales/index";
+import type { ChatState, Commands, ThreadSummary } from "../state";
+import { adopt } from "../theme/index";
+import { iconButton } from "./actions";
+import { define } from "./define";
 import css from "./history.css?inline";
-import { icon } from "./icons.js";
+import { icon } from "./icons";
 
 let sheet: CSSStyleSheet | undefined;
 

@@ -1,14 +1,14 @@
 import { type CSSResult, html, nothing, type TemplateResult, unsafeCSS } from "lit";
 import composerCss from "../composer/composer.css?inline";
-import { t } from "../locales/index.js";
-import type { ChatState, Commands } from "../state.js";
-import { dress } from "../theme/index.js";
-import { renderHeader } from "./header.js";
-import { renderStart } from "./start.js";
-import { markdown, renderConnection, renderError, renderLoadError, renderLoading, renderNotices, running } from "./status.js";
+import { t } from "../locales/index";
+import type { ChatState, Commands } from "../state";
+import { dress } from "../theme/index";
+import { renderHeader } from "./header";
+import { renderStart } from "./start";
+import { markdown, renderConnection, renderError, renderLoadError, renderLoading, renderNotices, running } from "./status";
 import css from "./view.css?inline";
-import "../composer/composer.js";
-import "./log.js";
+import "../composer/composer";
+import "./log";
 
 /** The style sheets of the shadow root; each is constructed when it is first adopted. */
 export const styles: CSSResult[] = [unsafeCSS(css), unsafeCSS(composerCss)];
@@ -16,8 +16,9 @@ export const styles: CSSResult[] = [unsafeCSS(css), unsafeCSS(composerCss)];
 /** The whole chat, for the open shadow root of `host`. */
 export function renderChat(state: ChatState, commands: Commands, host: HTMLElement): TemplateResult {
   dress(host, state.options?.theme, state.scheme);
-  const name = state.options?.frameTitle ?? t(state.locale).chat;
-  return html`<div class="chat" role="region" aria-label=${name} lang=${state.locale} data-scheme=${state.scheme}>
+  const words = t(state.locale);
+  const name = state.options?.frameTitle ?? words.chat;
+  return html`<div class="chat" role="region" aria-label=${name} lang=${words.lang} dir=${words.dir} data-scheme=${state.scheme}>
     <div class="main" ?inert=${state.history.open}>
       ${renderHeader(state, commands)} ${renderConnection(state)}
       <div class="body">${body(state, commands)}</div>
@@ -54,6 +55,6 @@ function disclaimer(state: ChatState, commands: Commands): TemplateResult | type
 }
 
 function history(state: ChatState, commands: Commands): TemplateResult {
-  void import("./history.js");
+  void import("./history");
   return html`<parlour-history .state=${state} .commands=${commands}></parlour-history>`;
 }

@@ -1,14 +1,14 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { t } from "../locales/index.js";
-import type { ChatState, Commands, OtherItem, TaskItem, ThreadItem, UserMessageItem } from "../state.js";
-import { renderAnswer } from "./answer.js";
-import { icon } from "./icons.js";
+import { t } from "../locales/index";
+import type { ChatState, Commands, OtherItem, TaskItem, ThreadItem, UserMessageItem } from "../state";
+import { renderAnswer } from "./answer";
+import { icon } from "./icons";
 
 export interface ItemContext {
   state: ChatState;
   commands: Commands;
-  /** It is still being written. */
-  pending: boolean;
+  /** Its text is not whole: still being written, or cut off. */
+  open: boolean;
   /** The user message of its turn. */
   question: string | undefined;
   /** The text of its whole turn, on the item that closes a finished turn with an answer. */

@@ -1,15 +1,15 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
-import { t } from "../locales/index.js";
-import type { ChatState, Commands, ThreadItem } from "../state.js";
-import { spoken } from "./answer.js";
-import { define } from "./define.js";
-import { icon } from "./icons.js";
-import { renderItem } from "./items.js";
-import { Scroll } from "./scroll.js";
-import { renderActivity, renderError, renderNotices, running } from "./status.js";
-import { answerOf, type Turn, turnsOf } from "./turns.js";
+import { t } from "../locales/index";
+import type { ChatState, Commands, ThreadItem } from "../state";
+import { spoken } from "./answer";
+import { define } from "./define";
+import { icon } from "./icons";
+import { renderItem } from "./items";
+import { Scroll } from "./scroll";
+import { renderActivity, renderError, renderNotices, running } from "./status";
+import { answerOf, type Turn, turnsOf } from "./turns";
 
 /** The conversation: its turns, where the reader is in them, and what is said aloud when an answer is there. */
 export class MessageLog extends LitElement {
@@ -21,8 +21,10 @@ export class MessageLog extends LitElement {
   declare announcement: string;
 
   #scroll = new Scroll(this, (away) => (this.away = away));
-  /** The turn that was asked while this log was on the screen. */
+  /** The question that was asked while this log was on the screen. */
   #fresh: string | undefined;
+  /** The question that had its answer before the running turn began. */
+  #answered: string | undefined;
 
   constructor() {
     super();
@@ -38,8 +40,11 @@ export class MessageLog extends LitElement {
     const before = changed.get("state");
     if (!changed.has("state")) return;
     const { state } = this;
-    const question = state.conversation.items.findLast((item) => item.type === "user_message")?.id;
-    if (running(state)) this.#fresh = question;
+    const { items } = state.conversation;
+    const question = items.findLast((item) => item.type === "user_message")?.id;
+    // While a new question is on its way, the last one here is still the one before.
+    if (before && !running(before)) this.#answered = items.at(-1)?.type === "user_message" ? undefined : question;
+    if (running(state) && question !== this.#answered) this.#fresh = question;
     this.#announce(before, state);
   }
 
@@ -93,17 +98,19 @@ export class MessageLog extends LitElement {
 
   #turn(turn: Turn, last: boolean): TemplateResult {
     const { state, commands } = this;
-    const over = !(last && running(state));
+    const over = !last || !running(state) || (turn.question !== undefined && turn.question === this.#answered);
     const answer = over ? answerOf(turn) : undefined;
     const { question } = turn;
-    const retry = last && over ? () => commands.retry(question) : undefined;
     const { options, locale, conversation } = state;
+    const active = (conversation.thread?.status.type ?? "active") === "active";
+    const retry = last && over && active ? () => commands.retry(question) : undefined;
+    const cut = turn.items.some((item) => item.type === "task" && item.outcome);
     const item = (item: ThreadItem) => {
-      const pending = conversation.pending.has(item.id);
+      const open = conversation.pending.has(item.id) || (cut && answer?.id === item.id);
       const turnText = answer?.id === item.id ? answer.text : undefined;
-      const context = { state, commands, pending, question, turnText, retry };
+      const context = { state, commands, open, question, turnText, retry };
       // Items are replaced, never changed: one that is the same object looks the same.
-      return guard([item, pending, turnText, retry !== undefined, options, locale, commands, conversation.error, conversation.thread?.allowed_image_domains], () =>
+      return guard([item, open, turnText, retry !== undefined, options, locale, commands, conversation.error, conversation.thread?.allowed_image_domains], () =>
         renderItem(item, context),
       );
     };
@@ -115,7 +122,8 @@ export class MessageLog extends LitElement {
 
   #ending(): TemplateResult {
     const { state, commands } = this;
-    return html`${renderActivity(state)} ${renderNotices(state, commands)} ${renderError(state, commands)}
+    const waiting = state.turn === "sending" && state.conversation.items.at(-1)?.type !== "user_message";
+    return html`${waiting ? nothing : renderActivity(state)} ${renderNotices(state, commands)} ${renderError(state, commands)}
       <div class="end"></div>`;
   }
 }

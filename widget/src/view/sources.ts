@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { number, t } from "../locales/index.js";
-import type { Commands, Source } from "../state.js";
+import { number, t } from "../locales/index";
+import type { Commands, Source } from "../state";
 
 const SHOWN_AT_ONCE = 4;
 

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { t } from "../locales/index.js";
-import type { ChatState, Commands } from "../state.js";
-import { icon } from "./icons.js";
+import { t } from "../locales/index";
+import type { ChatState, Commands } from "../state";
+import { icon } from "./icons";
 
 /** What an empty conversation shows: a greeting and questions to begin with. */
 export function renderStart(state: ChatState, commands: Commands): TemplateResult {

@@ -1,8 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { t } from "../locales/index.js";
-import type { AssistantMessageItem, ChatState, Commands, Notice } from "../state.js";
-import { iconButton } from "./actions.js";
-import { icon } from "./icons.js";
+import { t } from "../locales/index";
+import type { AssistantMessageItem, ChatState, Commands, Notice } from "../state";
+import { iconButton } from "./actions";
+import { icon } from "./icons";
 
 export function running(state: ChatState): boolean {
   return state.turn !== "idle";

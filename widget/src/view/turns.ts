@@ -1,4 +1,4 @@
-import type { ThreadItem } from "../state.js";
+import type { ThreadItem } from "../state";
 
 /** A question and everything that answers it; the first may be without a question. */
 export interface Turn {
