@@ -14,6 +14,7 @@ MIN_COVERAGE: Final = 0.46
 MAX_PASSAGES: Final = 3
 MAX_QUOTES: Final = 4
 MAX_CODE_LINES: Final = 40
+MAX_LIST_WORDS: Final = 50
 
 _END: Final = re.compile(
     r"[.!?…][\"'”’)\]]*\s+(?=[\"'“‘(\[`¿¡]*[^\W\d_a-z]|[\"'“‘(\[`]*\d)|(?<=[。！？])"
@@ -28,6 +29,7 @@ _LEANS_BACK: Final = re.compile(
 )
 _ASKS_HOW: Final = re.compile(
     r"\bhow (?:do|can|to|should|would|does|could)\b|\bhow (?:i|we|you)\b|\bsteps?\b|\bset ?up\b|\binstall"
+    r"|\b(?:code|example|snippet|command|curl|python|javascript|syntax)\b"
 )
 _TIME: Final = re.compile(
     r"\d[^.]{0,24}\b(?:second|minute|hour|day|week|month|year|am|pm)s?\b"
@@ -136,8 +138,10 @@ class Judge:
         above = frozenset(stems(" ".join(passage.headings)))
         found: list[_Unit] = []
         for place, block in enumerate(passage.blocks):
+            # A listing answers who asks how or for code; elsewhere it only goes with its sentence.
+            worth = 1.0 if block.kind != "code" or self._how else 0.7
             for text in _parts(block):
-                found.append(_Unit(place, text, self._score(text, above)))
+                found.append(_Unit(place, text, worth * self._score(text, above)))
         return found
 
     def _score(self, text: str, above: frozenset[str]) -> float:
@@ -169,21 +173,24 @@ class Judge:
                 end += 1
             here = [unit for unit in units if place <= unit.place < end]
             if self._is_wanted(blocks, place, end, places):
-                found.extend(_quote(blocks[place:end], here, wanted))
+                found.extend(_quote(blocks[place:end], here, wanted, whole=self._how))
             place = end
         return found
 
     def _is_wanted(self, blocks: Sequence[Block], place: int, end: int, places: set[int]) -> bool:
         if not places.isdisjoint(range(place, end)):
             return True
-        leads_in = place > 0 and blocks[place - 1].text.endswith(":") and place - 1 in places
-        leads_on = (
-            blocks[place].kind == "text"
-            and blocks[place].text.endswith(":")
-            and end < len(blocks)
+        block = blocks[place]
+        led_in = place > 0 and blocks[place - 1].text.endswith(":") and place - 1 in places
+        leads_in = block.kind == "text" and block.text.endswith(":") and end in places
+        # "This starts the demo." says nothing without the command above it.
+        leant_on = (
+            block.kind == "code"
             and end in places
+            and blocks[end].kind == "text"
+            and bool(_LEANS_BACK.match(blocks[end].text))
         )
-        return leads_in or leads_on
+        return led_in or leads_in or leant_on
 
 
 def _parts(block: Block) -> list[str]:
@@ -195,7 +202,9 @@ def _parts(block: Block) -> list[str]:
     return [block.text]
 
 
-def _quote(blocks: Sequence[Block], units: Sequence[_Unit], wanted: set[int]) -> Iterator[Quote]:
+def _quote(
+    blocks: Sequence[Block], units: Sequence[_Unit], wanted: set[int], *, whole: bool
+) -> Iterator[Quote]:
     block = blocks[0]
     chosen = [unit for unit in units if id(unit) in wanted]
     if block.kind == "text":
@@ -210,8 +219,8 @@ def _quote(blocks: Sequence[Block], units: Sequence[_Unit], wanted: set[int]) ->
         )
         yield Quote("table", (block,), "\n".join(shown))
     else:
-        numbered = any(item.marker[:1].isdigit() for item in blocks)
-        if len(blocks) <= (12 if numbered else 6) or not chosen:
+        words = sum(item.text.count(" ") + 1 for item in blocks)
+        if words <= MAX_LIST_WORDS or not chosen or (whole and len(blocks) <= 12):
             yield Quote("item", tuple(blocks[:12]))
         else:
             first = units[0].place

@@ -22,7 +22,7 @@ from parlour.knowledge.words import stems
 
 Progress = Callable[[int, int], None]
 
-_VERSION: Final = "4"
+_VERSION: Final = "5"
 # Weights of the columns: a heading says most about a passage, then the page's title and path.
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -93,7 +93,10 @@ parcel package
 apply application
 verify check validate confirm
 heavy weigh weight weighs load
-big large size capacity
+big large size capacity length long
+long length
+cors > origin
+sso > login
 store shop
 store storage
 temperature degree

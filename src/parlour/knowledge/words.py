@@ -29,7 +29,7 @@ why will with within without won would wouldn yes yet you your yours
 # The plain form, then what people write of it that no rule of spelling leads back.
 _FORMS: Final = """
 begin began begun, break broke broken, build built, buy bought, child children, choose chose chosen,
-drive drove driven, fly flew flown, foot feet, forget forgot forgotten, freeze froze frozen,
+drive drove driven, fly flew flown, foot feet, forget forgot forgotten, founder founded, freeze froze frozen,
 hide hid hidden, hold held, keep kept, know knew known, leave left, lend lent, lose lost, man men,
 meet met, pay paid, person people, run ran, sell sold, send sent, show shown, sit sat, sleep slept,
 spend spent, steal stole stolen, stick stuck, sweep swept, take took taken, teach taught, tear torn,

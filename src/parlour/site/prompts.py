@@ -9,7 +9,13 @@ from parlour.protocol import JsonObject
 from parlour.site.render import Content
 
 COUNT: Final = 4
-_QUESTION: Final = re.compile(r"^(?:how|what|when|where|why|who|which|can|do|does|is|are)\b", re.I)
+_QUESTION: Final = re.compile(
+    r"^(?:(?:how|what|when|where|why|who|which|how (?:long|much|many|often|fast)) (?:do|does|can|could|is|are|should|will|would)"
+    r"|can|could|do|does|is|are|should|will|would)\b",
+    re.I,
+)
+_HOW_TO: Final = re.compile(r"^how to (?=\w)", re.I)
+_VAGUE: Final = re.compile(r"\b(?:it|its|this|that|them|these|those|here|there)\b", re.I)
 _STEP: Final = re.compile(
     r"^(?:add|ask|build|cancel|change|check|choose|configure|connect|create|delete|deploy|embed|enable|export"
     r"|get|host|import|install|make|measure|migrate|move|open|pitch|place|protect|publish|remove|reset|return"
@@ -24,30 +30,32 @@ _EMPTY: Final = re.compile(
 
 
 def prompts_of(contents: list[Content]) -> list[JsonObject]:
-    """Up to four prompts as the start screen takes them, each from another page where possible."""
-    found: list[JsonObject] = []
-    for content in contents:
-        heading = next(
-            (entry.text for entry in content.toc if _is_good(entry.text, entry.level)), None
-        )
-        if heading and len(found) < COUNT:
-            question = _question(heading)
-            found.append({"label": question, "prompt": question, "icon": "circle-question"})
+    """Up to four prompts as the start screen takes them, no two from one page, questions first."""
+    best = [min(ranked) for content in contents if (ranked := _ranked(content))]
+    # The order of the pages decides among headings of one kind.
+    best.sort(key=lambda one: one[0])
+    return [
+        {"label": text, "prompt": text, "icon": "circle-question"} for _, _, text in best[:COUNT]
+    ]
+
+
+def _ranked(content: Content) -> list[tuple[int, int, str]]:
+    found = []
+    for place, entry in enumerate(content.toc):
+        if entry.level == 2 and 8 <= len(entry.text) <= 44 and not _EMPTY.match(entry.text):
+            rank, text = _prompt(entry.text)
+            if rank == 1 or (" " in text and not _VAGUE.search(text) and ":" not in text):
+                found.append((rank, place, text))
     return found
 
 
-def _is_good(heading: str, level: int) -> bool:
-    return (
-        level == 2 and 8 <= len(heading) <= 44 and not _EMPTY.match(heading) and ":" not in heading
-    )
-
-
-def _question(heading: str) -> str:
+def _prompt(heading: str) -> tuple[int, str]:
+    """What a visitor would ask to be told this; 0 for a question, 1 for a step, 2 for a topic."""
     bare = heading.rstrip("?.! ")
-    if _QUESTION.match(bare):
-        return f"{bare}?"
-    first, _, rest = bare.partition(" ")
-    lowered = first if first[1:] != first[1:].lower() else first.lower()
-    if _STEP.match(bare) and rest:
-        return f"How do I {lowered} {rest}?".replace(" your ", " my ")
-    return f"Tell me about {lowered}{' ' if rest else ''}{rest}"
+    if heading.endswith("?") or _QUESTION.match(bare):
+        return 0, f"{bare}?"
+    step = _HOW_TO.sub("", bare)
+    first, _, rest = step.partition(" ")
+    if (step != bare or _STEP.match(bare)) and rest and not _VAGUE.search(rest):
+        return 1, f"How do I {first.lower()} {rest}?".replace(" your ", " my ")
+    return 2, bare

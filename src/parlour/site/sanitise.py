@@ -45,6 +45,8 @@ class Sanitiser(HTMLParser):
             self._dropping += 1
         elif not self._dropping and tag in _TAGS:
             kept = "".join(self._attribute(tag, name, value or "") for name, value in attrs)
+            if tag == "img" and " alt=" not in kept:
+                kept += ' alt=""'
             if tag != "img" or " src=" in kept:
                 self._out.append(f"<{tag}{kept}>")
                 if tag not in _VOID:
