@@ -10,8 +10,8 @@ from parlour.site.render import Content
 
 COUNT: Final = 4
 _QUESTION: Final = re.compile(
-    r"^(?:(?:how|what|when|where|why|who|which|how (?:long|much|many|often|fast)) (?:do|does|can|could|is|are|should|will|would)"
-    r"|can|could|do|does|is|are|should|will|would)\b",
+    r"^(?:(?:what|when|where|why|who|which|how(?: long| much| many| often| fast)?) )?"
+    r"(?:do|does|can|could|is|are|should|will|would)\b",
     re.I,
 )
 _HOW_TO: Final = re.compile(r"^how to (?=\w)", re.I)
