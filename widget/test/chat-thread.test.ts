@@ -131,8 +131,10 @@ describe("threads", () => {
     expect(chat.texts[0]).toBe("q0");
     expect(chat.state.hasOlder).toBe(false);
     expect(chat.texts).toEqual(first.texts);
+    const told = chat.names().length;
     await chat.chat.fetchUpdates();
     expect(chat.texts).toHaveLength(70);
+    expect(chat.names()).toHaveLength(told);
   });
 
   test("the list opens, pages, renames and deletes", async () => {
@@ -187,6 +189,18 @@ describe("threads", () => {
       "chatkit.thread.load.end",
       "chatkit.error",
     ]);
+  });
+
+  test("fetching updates does not disturb an answer that has begun meanwhile", async () => {
+    const { mount } = await start();
+    const chat = mount();
+    await chat.say("one");
+    const updates = chat.chat.fetchUpdates();
+    chat.chat.send("slow");
+    await updates;
+    await chat.idle();
+    expect(chat.names()).not.toContain("chatkit.thread.load.start");
+    expect(chat.texts).toEqual(["one", answer("one"), "slow", answer("slow", 40)]);
   });
 
   test("every thread has its own draft", async () => {

@@ -1,6 +1,6 @@
 import type { ChatClient } from "../client/client";
 import { ChatError } from "../client/errors";
-import type { ThreadItem } from "../state";
+import type { ThreadItem, ThreadSummary } from "../state";
 import { EMPTY, summary } from "../thread/reduce";
 import type { Screen } from "./screen";
 
@@ -11,11 +11,12 @@ export interface ThreadHooks {
   loaded(turn: string | null): void;
 }
 
-interface Loaded {
+interface Newest {
   items: ThreadItem[];
   hasOlder: boolean;
   cursor: string | undefined;
 }
+type Loaded = Newest & { thread: ThreadSummary; turn: string | null };
 
 const PAGE = 40;
 
@@ -44,37 +45,46 @@ export class Threads {
     });
   }
 
-  /** Loads a thread; with `quiet` what is on the screen stays until then. Rejects when it fails. */
+  /**
+   * Loads a thread; rejects when that fails. With `quiet` what is on the screen stays until then,
+   * no event tells of it, and an answer that has begun meanwhile is left alone.
+   */
   async load(id: string, { quiet = false } = {}): Promise<void> {
     if (!quiet) this.clear();
     const generation = ++this.#generation;
     this.#screen.set({ loading: !quiet, loadError: null });
-    this.#screen.emit("chatkit.thread.load.start", { threadId: id });
+    if (!quiet) this.#screen.emit("chatkit.thread.load.start", { threadId: id });
+    const { items } = this.#screen.state.conversation;
+    const untouched = () => {
+      const { turn, conversation } = this.#screen.state;
+      return turn === "idle" && conversation.items === items;
+    };
+    const isCurrent = () => generation === this.#generation && (!quiet || untouched());
     let turn: string | null = null;
+    let shown = false;
     let failure: ChatError | null = null;
     try {
-      turn = await this.#fetch(id, quiet, () => generation === this.#generation);
+      const loaded = await this.#fetch(id);
+      turn = loaded.turn;
+      shown = isCurrent();
+      if (shown) this.#show(loaded, quiet);
     } catch (thrown) {
       failure = ChatError.of(thrown);
     }
-    const current = generation === this.#generation;
+    const current = failure === null ? shown : isCurrent();
     if (current) {
       const loadError = failure && !quiet ? failure.message : null;
       this.#screen.set({ loading: false, loadError });
     }
-    this.#screen.emit("chatkit.thread.load.end", { threadId: id });
+    if (!quiet) this.#screen.emit("chatkit.thread.load.end", { threadId: id });
     if (!current) return;
     if (failure) throw failure;
     this.#hooks.loaded(turn);
   }
 
-  async #fetch(id: string, quiet: boolean, isCurrent: () => boolean): Promise<string | null> {
+  async #fetch(id: string): Promise<Loaded> {
     const { value, turn } = await this.#hooks.client().call("threads.get_by_id", { thread_id: id });
-    const page = await this.#newest(id, value.items);
-    if (!isCurrent()) return null;
-    this.#show(page, quiet);
-    this.#screen.setConversation({ thread: summary(value) });
-    return turn;
+    return { ...(await this.#newest(id, value.items)), thread: summary(value), turn };
   }
 
   /** Puts the page before the first item on the screen above it. */
@@ -105,7 +115,7 @@ export class Threads {
   async #newest(
     thread_id: string,
     first: { data: ThreadItem[]; has_more: boolean },
-  ): Promise<Loaded> {
+  ): Promise<Newest> {
     if (!first.has_more) return { items: first.data, hasOlder: false, cursor: undefined };
     const params = { thread_id, order: "desc" as const, limit: PAGE };
     const { value } = await this.#hooks.client().call("items.list", params);
@@ -118,14 +128,15 @@ export class Threads {
 
   /** A quiet load keeps older pages that fit on top of the newest one. */
   #show(page: Loaded, quiet: boolean): void {
+    const { thread } = page;
     const { items } = this.#screen.state.conversation;
     const joint = quiet && page.hasOlder ? items.findIndex((item) => item.id === page.items[0]?.id) : -1;
     if (joint > 0) {
-      this.#screen.setConversation({ items: [...items.slice(0, joint), ...page.items] });
+      this.#screen.setConversation({ thread, items: [...items.slice(0, joint), ...page.items] });
       return;
     }
     this.#cursor = page.cursor;
-    this.#screen.setConversation({ items: page.items });
+    this.#screen.setConversation({ thread, items: page.items });
     this.#screen.set({ hasOlder: page.hasOlder });
   }
 }

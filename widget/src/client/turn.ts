@@ -20,7 +20,7 @@ const SILENCE_MS = 45_000;
 /** How long a turn that was asked to stop may take to say its last words. */
 const STOP_MS = 5_000;
 const FIRST_PAUSE_MS = 300;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 5_000;
 /** Without an answer to the very first request the visitor gets the text back after this many tries. */
 const OPENING_TRIES = 3;
 
