@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from parlour.app import create_app
 from parlour.settings import Settings
@@ -25,18 +25,24 @@ from tests.servers.serving import serving
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "tests" / "knowledge" / "site"
 PICTURES = ROOT / "test-results"
-ARGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run") + (
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-)
+]
 PATIENCE_MS = 10_000
 
 _failed = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         item.stash[_failed] = True
@@ -49,21 +55,40 @@ def browser() -> Iterator[Browser]:
     assert path, "Chromium is missing: install it, or set CHROMIUM to its path."
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
         browser.close()
 
 
-Newcomer = Callable[..., Visit]
+class Newcomer(Protocol):
+    """Lets somebody who was never here visit an address."""
+
+    def __call__(
+        self,
+        url: str,
+        *,
+        size: tuple[int, int] = (1280, 800),
+        scheme: Literal["light", "dark"] = "light",
+        touch: bool = False,
+    ) -> Visit: ...
 
 
 @pytest.fixture
 def newcomer(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Newcomer]:
-    """Lets somebody who was never here visit an address; what must not happen fails the test."""
+    """Makes visits; a browser error or a request to another host in one fails the test."""
     visits: list[Visit] = []
 
-    def come(url: str, **options: Any) -> Visit:
-        context = browser.new_context(**options)
+    def come(
+        url: str,
+        *,
+        size: tuple[int, int] = (1280, 800),
+        scheme: Literal["light", "dark"] = "light",
+        touch: bool = False,
+    ) -> Visit:
+        viewport: ViewportSize = {"width": size[0], "height": size[1]}
+        context = browser.new_context(
+            viewport=viewport, color_scheme=scheme, has_touch=touch, is_mobile=touch
+        )
         context.set_default_timeout(PATIENCE_MS)
         visits.append(Visit(context, url))
         return visits[-1]

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Newcomer, Stage
-from tests.servers.answerers import Scripted, say
+from tests.servers.answerers import say
 from tests.servers.cutting import Cutting
 from tests.servers.process import free_port, server
 
