@@ -55,6 +55,32 @@ describe("a page's own requests", () => {
     expect(chat.state.composer.toolId).toBe("stay");
   });
 
+  test.each(["direct", "two_phase"] as const)("files are uploaded (%s) and sent along", async (type) => {
+    const { mount, server, url } = await start();
+    const uploadUrl = "/uploads";
+    const uploadStrategy = type === "direct" ? { type, uploadUrl } : { type };
+    const chat = mount({
+      api: { url, domainKey: "k", uploadStrategy },
+      composer: { attachments: { enabled: true } },
+    });
+    await chat.chat.setComposerValue({ files: [new File(["bytes"], "a.txt", { type: "text/plain" })] });
+    const id = type === "direct" ? "atc_direct" : "atc_1";
+    expect(chat.state.composer.attachments).toMatchObject([{ id, name: "a.txt" }]);
+    const upload = server.requests.find((each) => each.path.startsWith("/upload"));
+    expect(upload?.method).toBe(type === "direct" ? "POST" : "PUT");
+    expect(upload?.body.text).toContain("bytes");
+    expect(upload?.headers.authorization === undefined).toBe(type === "two_phase");
+    await chat.say("with a file");
+    expect(server.of("threads.create")[0]?.body.params).toMatchObject({ input: { attachments: [id] } });
+    expect(chat.state.composer.attachments).toEqual([]);
+  });
+
+  test("files are refused with a reason when attachments are off", async () => {
+    const { mount } = await start();
+    const files = [new File(["x"], "x.txt")];
+    await expect(mount().chat.setComposerValue({ files })).rejects.toThrow(/attachments/);
+  });
+
   test("deep links become events, other links do not", async () => {
     const { mount } = await start();
     const chat = mount();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { pause } from "./fixtures/chat-server";
 import { answer, start } from "./fixtures/mounted";
 
 describe("a turn", () => {
@@ -112,6 +113,23 @@ describe("a turn", () => {
     await chat.idle();
     expect(chat.state.conversation.error?.allowRetry).toBe(true);
     expect(chat.names().at(-1)).toBe("chatkit.response.end");
+  });
+
+  test("a question whose answer was lost altogether is found in its thread", async () => {
+    const { server, mount } = await start();
+    const chat = mount();
+    await chat.say("first");
+    chat.chat.newThread();
+    server.loseAnswers = 1;
+    chat.chat.send("second");
+    await chat.until(() => server.of("threads.create").length === 2);
+    await pause(50);
+    server.forgetTurns();
+    await chat.until(({ texts }) => texts.length === 2);
+    await chat.idle();
+    expect(chat.texts).toEqual(["second", answer("second")]);
+    expect(chat.state.conversation.error).toBeNull();
+    expect(chat.state.composer.text).toBe("");
   });
 
   test("effects are told, not kept; progress goes with the turn", async () => {
