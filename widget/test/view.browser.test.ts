@@ -168,7 +168,7 @@ describe("where the reader is", () => {
     await vi.waitFor(() => expect(top()).toBeLessThan(24), 3000);
     await show(element, { turn: "streaming", conversation: { ...conversation, items: [...items, answer("n", "word\n\n".repeat(200))], pending: new Set(["n"]) } });
     expect(top()).toBeLessThan(24);
-    expect(button(element, "Jump to latest")).toBeDefined();
+    await vi.waitFor(() => expect(button(element, "Jump to latest")).toBeDefined());
     button(element, "Jump to latest")!.click();
     await vi.waitFor(() => expect(button(element, "Jump to latest")).toBeUndefined(), 3000);
   });

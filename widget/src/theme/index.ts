@@ -3,16 +3,17 @@ import { palette, type Scheme } from "./palette";
 
 export type { Scheme };
 
-const dressed = new WeakMap<HTMLElement, { key: string; sheet: CSSStyleSheet }>();
+const dressed = new WeakMap<HTMLElement, { theme: unknown; key: string; sheet: CSSStyleSheet }>();
 const faces = new Set<string>();
 
 /** Puts the theme on an element with an open shadow root, as one constructed style sheet. */
 export function dress(host: HTMLElement, theme: ThemeOption | string | undefined, scheme: Scheme): void {
   const root = host.shadowRoot;
   if (!root) return;
+  const before = dressed.get(host);
+  if (before?.theme === theme && before?.key.startsWith(scheme)) return;
   const option = typeof theme === "object" ? theme : {};
   const key = scheme + JSON.stringify(option);
-  const before = dressed.get(host);
   if (before?.key === key && root.adoptedStyleSheets.includes(before.sheet)) return;
   const sheet = before?.sheet ?? new CSSStyleSheet();
   sheet.replaceSync(":host{}");
@@ -21,7 +22,7 @@ export function dress(host: HTMLElement, theme: ThemeOption | string | undefined
   for (const [name, value] of Object.entries(palette(scheme, option))) style.setProperty(`--parlour-chat-${name}`, value);
   style.setProperty("color-scheme", scheme);
   if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
-  dressed.set(host, { key, sheet });
+  dressed.set(host, { theme, key, sheet });
   option.typography?.fontSources?.forEach(loadFont);
 }
 

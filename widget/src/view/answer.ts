@@ -32,8 +32,7 @@ export function renderAnswer(item: AssistantMessageItem, context: ItemContext): 
 }
 
 function actions(item: AssistantMessageItem, context: ItemContext): TemplateResult | typeof nothing {
-  const { state, commands, turnText, question, open } = context;
-  const locked = (state.conversation.thread?.status.type ?? "active") !== "active";
+  const { state, commands, turnText, retry, open } = context;
   if (turnText === undefined) return nothing;
   const offered = state.options?.threadItemActions;
   return html`<parlour-actions
@@ -41,7 +40,7 @@ function actions(item: AssistantMessageItem, context: ItemContext): TemplateResu
     .itemId=${item.id}
     .text=${turnText}
     .feedback=${offered?.feedback === true}
-    .retry=${offered?.retry && question && !open && !locked ? () => commands.retry(question) : undefined}
+    .retry=${offered?.retry && !open ? retry : undefined}
     .words=${t(state.locale)}
     .commands=${commands}
   ></parlour-actions>`;

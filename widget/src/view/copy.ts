@@ -30,6 +30,7 @@ export class CopyButton extends LitElement {
 
   async #copy(): Promise<void> {
     await writeClipboard(this.text);
+    this.querySelector("button")?.focus();
     this.copied = true;
     setTimeout(() => (this.copied = false), SHOWN_FOR);
   }

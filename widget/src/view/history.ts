@@ -33,9 +33,11 @@ export class HistoryPanel extends LitElement {
     super.connectedCallback();
     if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(css);
     adopt(this, sheet);
-    // When the chunk arrives late, the button behind has already lost the focus to `inert`.
     const root = this.getRootNode() as ShadowRoot;
-    this.#cameFrom = (root.activeElement as HTMLElement | null) ?? root.querySelector<HTMLElement>('[aria-haspopup="dialog"]');
+    const focused = root.activeElement ?? document.activeElement;
+    // When this chunk arrives late, the button behind has already lost the focus to `inert`.
+    const lost = !focused || focused === document.body;
+    this.#cameFrom = lost ? root.querySelector<HTMLElement>('[aria-haspopup="dialog"]') : (focused as HTMLElement);
   }
 
   override disconnectedCallback(): void {
@@ -137,8 +139,8 @@ export class HistoryPanel extends LitElement {
     };
     return html`<form class="rename" @submit=${save}>
       <input type="text" dir="auto" maxlength="200" aria-label=${words.titleField} .value=${title} />
-      ${iconButton("close", words.cancel, () => (this.renaming = null))}
       <button class="icon-button" type="submit" aria-label=${words.save} title=${words.save}>${icon("check")}</button>
+      ${iconButton("close", words.cancel, () => (this.renaming = null))}
     </form>`;
   }
 

@@ -9,8 +9,6 @@ export interface ItemContext {
   commands: Commands;
   /** Its text is not whole: still being written, or cut off. */
   open: boolean;
-  /** The user message of its turn. */
-  question: string | undefined;
   /** The text of its whole turn, on the item that closes a finished turn with an answer. */
   turnText: string | undefined;
   /** It can be asked again from here: its turn is the last one and has ended. */

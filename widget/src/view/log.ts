@@ -25,6 +25,7 @@ export class MessageLog extends LitElement {
   #fresh: string | undefined;
   /** The question that had its answer before the running turn began. */
   #answered: string | undefined;
+  #askedOlder: string | undefined;
 
   constructor() {
     super();
@@ -58,6 +59,15 @@ export class MessageLog extends LitElement {
       asked: running(this.state),
       stick: options?.thread?.autoScroll === true,
     });
+    // What fits the screen cannot be scrolled to its top; asked once, so that a failure is not a loop.
+    if (!this.#scroll.scrollable && this.#askedOlder !== conversation.items[0]?.id) {
+      this.#askedOlder = conversation.items[0]?.id;
+      this.#loadOlder();
+    }
+  }
+
+  #loadOlder(): void {
+    if (this.#scroll.atTop && this.state.hasOlder && !this.state.loadingOlder) this.commands.loadOlder();
   }
 
   /** An answer is read out once, when it is whole; its words as they come would talk over each other. */
@@ -74,14 +84,11 @@ export class MessageLog extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { state, commands } = this;
+    const { state } = this;
     const words = t(state.locale);
     const turns = turnsOf(state.conversation.items);
     const last = turns.at(-1);
-    const scrolled = () => {
-      if (this.#scroll.atTop && state.hasOlder && !state.loadingOlder) commands.loadOlder();
-    };
-    return html`<div class="scroller" role="log" aria-live="off" aria-label=${words.messages} tabindex="0" @scroll=${scrolled}>
+    return html`<div class="scroller" role="log" aria-live="off" aria-label=${words.messages} tabindex="0" @scroll=${() => this.#loadOlder()}>
         <div class="column">
           ${state.loadingOlder ? html`<p class="older"><i class="spinner"></i>${words.loadingOlder}</p>` : nothing}
           ${repeat(turns, (turn) => turn.key, (turn) => this.#turn(turn, turn === last))}
@@ -108,7 +115,7 @@ export class MessageLog extends LitElement {
     const item = (item: ThreadItem) => {
       const open = conversation.pending.has(item.id) || (cut && answer?.id === item.id);
       const turnText = answer?.id === item.id ? answer.text : undefined;
-      const context = { state, commands, open, question, turnText, retry };
+      const context = { state, commands, open, turnText, retry };
       // Items are replaced, never changed: one that is the same object looks the same.
       return guard([item, open, turnText, retry !== undefined, options, locale, commands, conversation.error, conversation.thread?.allowed_image_domains], () =>
         renderItem(item, context),

@@ -44,6 +44,10 @@ export class Scroll implements ReactiveController {
     if (scroller && this.#hold === null && scroller.scrollTop < NEAR) this.#hold = scroller.scrollHeight - scroller.scrollTop;
   }
 
+  get scrollable(): boolean {
+    return !this.#scroller || this.#scroller.scrollHeight > this.#scroller.clientHeight;
+  }
+
   get atTop(): boolean {
     return (this.#scroller?.scrollTop ?? NEAR) < NEAR;
   }
