@@ -15,6 +15,7 @@ interface Position {
 export class Scroll implements ReactiveController {
   #host: ReactiveControllerHost & HTMLElement;
   #scroller: HTMLElement | null = null;
+  #listening: AbortController | undefined;
   #resized: ResizeObserver | undefined;
   #seen: IntersectionObserver | undefined;
   #end: Element | null = null;
@@ -32,11 +33,15 @@ export class Scroll implements ReactiveController {
     host.addController(this);
   }
 
+  hostConnected(): void {
+    if (this.#before) this.#attach();
+  }
+
   hostDisconnected(): void {
+    this.#listening?.abort();
     this.#resized?.disconnect();
     this.#seen?.disconnect();
     this.#scroller = this.#end = null;
-    this.#before = undefined;
   }
 
   hostUpdate(): void {
@@ -80,8 +85,10 @@ export class Scroll implements ReactiveController {
       this.#resized = new ResizeObserver(() => this.#settle());
       this.#resized.observe(scroller);
       this.#resized.observe(scroller.firstElementChild!);
-      scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-      for (const type of ["wheel", "touchmove", "keydown"]) scroller.addEventListener(type, () => (this.#hold = null), { passive: true });
+      this.#listening = new AbortController();
+      const passive = { passive: true, signal: this.#listening.signal };
+      scroller.addEventListener("scroll", () => this.#scrolled(scroller), passive);
+      for (const type of ["wheel", "touchmove", "keydown"]) scroller.addEventListener(type, () => (this.#hold = null), passive);
       this.#seen = new IntersectionObserver(([entry]) => this.#away(!entry!.isIntersecting && this.#belowView(entry!)), { root: scroller, rootMargin: "0px 0px 48px" });
     }
     const end = this.#host.querySelector(".end");
@@ -96,8 +103,7 @@ export class Scroll implements ReactiveController {
     return entry.boundingClientRect.top > (entry.rootBounds?.top ?? 0);
   }
 
-  #scrolled(): void {
-    const { scrollTop, scrollHeight, clientHeight } = this.#scroller!;
+  #scrolled({ scrollTop, scrollHeight, clientHeight }: HTMLElement): void {
     if (scrollTop < this.#lastTop - 2) this.#following = false;
     else if (this.#before?.stick && scrollHeight - scrollTop - clientHeight < NEAR) this.#following = true;
     this.#lastTop = scrollTop;
