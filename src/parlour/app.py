@@ -60,16 +60,18 @@ def create_app(
     store: Store | None = None,
     knowledge: Knowledge | None = None,
     site: Site | None = None,
+    assembly: Assembly | None = None,
 ) -> FastAPI:
     """Parlour as an ASGI app, from the settings and whatever objects are passed instead of names.
 
-    ``server`` is an official ``ChatKitServer`` to host; ``site`` adds the demo pages.
+    ``server`` is an official ``ChatKitServer`` to host; ``site`` adds the demo pages; ``assembly``
+    is a whole set of open parts, which the app closes at its end.
     """
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = await assemble(
+        parts = assembly or await assemble(
             settings, server=server, answerer=answerer, store=store, knowledge=knowledge
         )
         app.state.parlour = parts

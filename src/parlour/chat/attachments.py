@@ -14,6 +14,8 @@ from parlour.stores.base import Store
 
 UPLOAD_SECONDS = 3600
 VIEW_SECONDS = 30 * 24 * 3600
+_AWAITED = "parlour_bytes"
+"""In a record's metadata: the bytes are to come to our own files."""
 
 
 def public(record: JsonObject) -> JsonObject:
@@ -47,6 +49,7 @@ class Attachments:
                 hint="Send a smaller file, or raise PARLOUR_MAX_UPLOAD_BYTES.",
             )
         attachment = self.record(owner, given["name"], given["mime_type"], base_url)
+        attachment["metadata"] = {_AWAITED: True}
         attachment["upload_descriptor"] = {
             "url": f"{base_url}/uploads/{attachment['id']}?sig={self._sign(owner, attachment, 'up')}",
             "method": "PUT",
@@ -83,8 +86,8 @@ class Attachments:
         found = []
         for attachment_id in ids:
             record = await self._store.load_attachment(owner, attachment_id)
-            ours = "/uploads/" in str(record.get("upload_descriptor", {}).get("url", ""))
-            if ours and await self.files.size(attachment_id) is None:
+            awaited = record.get("metadata", {}).get(_AWAITED)
+            if awaited and await self.files.size(attachment_id) is None:
                 raise AttachmentNotFound(
                     f"The bytes of {record['name']!r} have not arrived.",
                     hint="Upload the file before sending the message.",

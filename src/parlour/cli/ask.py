@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 from rich.markup import escape
@@ -18,6 +19,8 @@ from parlour.settings import Settings
 from parlour.turnlog.base import EventEntry
 
 _LOCAL = Caller("local:terminal", "local")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+"""Markdown's backslash before a sign that means itself."""
 
 
 def run(question: str, *, docs: Path | None, as_json: bool) -> None:
@@ -61,11 +64,15 @@ class _Printer:
         self.text = ""
         self.sources: list[JsonObject] = []
         self._quiet = quiet
+        self._held = ""
 
     def write(self, delta: str) -> None:
         self.text += delta
         if not self._quiet:
-            out.print(delta, end="", markup=False, soft_wrap=True)
+            text = self._held + delta
+            self._held = "\\" if text.endswith("\\") else ""
+            shown = _ESCAPE.sub(r"\1", text.removesuffix(self._held))
+            out.print(shown, end="", markup=False, soft_wrap=True)
 
     def event(self, event: JsonObject) -> None:
         update = event.get("update", {})

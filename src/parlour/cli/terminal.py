@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,21 +68,3 @@ def _progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         yield bar
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; ``ConfigurationError`` when the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        opened.bind((host, port))
-    except OSError as error:
-        opened.close()
-        raise ConfigurationError(
-            f"Cannot listen on {host}:{port}: {error.strerror or error}.",
-            hint="Stop what uses the port, or choose another: --port 0 takes a free one.",
-        ) from None
-    opened.listen(2048)
-    return opened

@@ -28,4 +28,4 @@ class Files(ABC):
 
     @abstractmethod
     async def delete(self, attachment_id: str) -> None:
-        """Removes the bytes if they are there."""
+        """Removes the bytes if they are there; an id that can have none is no error."""

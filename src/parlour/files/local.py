@@ -69,7 +69,8 @@ class LocalFiles(Files):
             await asyncio.shield(_on_disk(pieces.close))
 
     async def delete(self, attachment_id: str) -> None:
-        await _on_disk(_remove, self._path(attachment_id))
+        if _ID.fullmatch(attachment_id):
+            await _on_disk(_remove, self._path(attachment_id))
 
     def _path(self, attachment_id: str) -> Path:
         if not _ID.fullmatch(attachment_id):

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 
 from parlour.errors import StoreUnavailable
 
+__all__ = ["upgrade"]
+
 
 def upgrade(connection: Connection) -> None:
     """Brings the schema to the newest revision; nothing is committed here.
