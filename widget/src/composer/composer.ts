@@ -118,7 +118,7 @@ export class Composer extends LitElement {
     const used = this.#text.length;
     const over = used > LONGEST;
     const text = over
-      ? t(locale).tooLong(number(locale, used - LONGEST))
+      ? t(locale).tooLong(used - LONGEST, number(locale, used - LONGEST))
       : used >= HINT_FROM && t(locale).characters(number(locale, used), number(locale, LONGEST));
     return html`<p class="limit" role="status" ?data-over=${over}>${text || nothing}</p>`;
   }

@@ -32,7 +32,7 @@ export const en = {
   quoted: "Quoted text",
   removeQuote: "Remove quoted text",
   characters: (used: string, most: string) => `${used} of ${most} characters`,
-  tooLong: (over: string) => `${over} characters too long`,
+  tooLong: (over: number, written: string) => `${written} ${over === 1 ? "character" : "characters"} too long`,
   locked: "This conversation is locked.",
   closed: "This conversation is closed.",
   attachment: "Attachments",
