@@ -69,7 +69,9 @@ class Newcomer(Protocol):
         *,
         size: tuple[int, int] = (1280, 800),
         scheme: Literal["light", "dark"] = "light",
+        zoom: float = 1,
         touch: bool = False,
+        calm: bool = False,
     ) -> Visit: ...
 
 
@@ -83,11 +85,18 @@ def newcomer(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Newco
         *,
         size: tuple[int, int] = (1280, 800),
         scheme: Literal["light", "dark"] = "light",
+        zoom: float = 1,
         touch: bool = False,
+        calm: bool = False,
     ) -> Visit:
-        viewport: ViewportSize = {"width": size[0], "height": size[1]}
+        viewport: ViewportSize = {"width": int(size[0] / zoom), "height": int(size[1] / zoom)}
         context = browser.new_context(
-            viewport=viewport, color_scheme=scheme, has_touch=touch, is_mobile=touch
+            viewport=viewport,
+            device_scale_factor=zoom,
+            color_scheme=scheme,
+            has_touch=touch,
+            is_mobile=touch,
+            reduced_motion="reduce" if calm else "no-preference",
         )
         context.set_default_timeout(PATIENCE_MS)
         visits.append(Visit(context, url))

@@ -55,9 +55,9 @@ def test_a_conversation_is_renamed(visit: Visit) -> None:
     field.fill("Winter boots")
     field.press("Enter")
     expect(history.locator("button.open").first).to_have_text("Winter boots")
-    expect(chat.root.locator("header h2")).to_have_text("Winter boots")
+    expect(chat.title).to_have_text("Winter boots")
     visit.page.reload()
-    expect(chat.root.locator("header h2")).to_have_text("Winter boots")
+    expect(chat.title).to_have_text("Winter boots")
 
 
 def test_deleting_asks_first_and_an_open_conversation_that_is_deleted_is_closed(

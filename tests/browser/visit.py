@@ -81,6 +81,7 @@ class Chat:
         self.launcher = page.locator("parlour-launcher")
         self.button = self.launcher.locator("button.launch")
         self.panel = self.launcher.get_by_role("dialog", name="Ask a question", include_hidden=True)
+        self.title = self.root.get_by_role("heading", level=2).first
         self.composer = self.root.get_by_role("textbox", name="Message")
         self.send = self.root.get_by_role("button", name="Send message")
         self.stop = self.root.get_by_role("button", name="Stop answering")
