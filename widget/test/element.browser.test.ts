@@ -118,7 +118,7 @@ describe("being put on a page", () => {
     await vi.waitFor(() => expect(root.querySelector("[data-scheme=light]")).not.toBeNull());
     await element.sendUserMessage({ text: "hi" });
     await once(element, "chatkit.response.end");
-    expect(root.textContent).toContain("hi");
+    await vi.waitFor(() => expect(root.textContent).toContain("hi"));
   });
 
   test("an unknown option is named once and the element lives", async () => {
