@@ -9,6 +9,7 @@ from parlour.protocol import JsonObject
 from parlour.site.render import Content
 
 COUNT: Final = 4
+_TOPIC: Final = 2
 _QUESTION: Final = re.compile(
     r"^(?:(?:what|when|where|why|who|which|how(?: long| much| many| often| fast)?) )?"
     r"(?:do|does|can|could|is|are|should|will|would)\b",
@@ -18,7 +19,7 @@ _HOW_TO: Final = re.compile(r"^how to (?=\w)", re.I)
 _VAGUE: Final = re.compile(r"\b(?:it|its|this|that|them|these|those|here|there)\b", re.I)
 _STEP: Final = re.compile(
     r"^(?:add|ask|build|cancel|change|check|choose|configure|connect|create|delete|deploy|embed|enable|export"
-    r"|get|host|import|install|make|measure|migrate|move|open|pitch|place|protect|publish|remove|reset|return"
+    r"|get|host|import|install|make|measure|migrate|move|open|pitch|place|protect|publish|put|remove|reset|return"
     r"|run|send|serve|set|show|start|stop|test|track|turn|undo|update|upgrade|use|verify|write)\b",
     re.I,
 )
@@ -40,17 +41,19 @@ def prompts_of(contents: list[Content]) -> list[JsonObject]:
 
 
 def _ranked(content: Content) -> list[tuple[int, int, str]]:
+    """The page's headings that ask or tell how, and its title, which alone may be a mere topic."""
     found = []
-    for place, entry in enumerate(content.toc):
-        if entry.level == 2 and 8 <= len(entry.text) <= 44 and not _EMPTY.match(entry.text):
-            rank, text = _prompt(entry.text)
-            if rank == 1 or (" " in text and not _VAGUE.search(text) and ":" not in text):
+    headings = [entry.text for entry in content.toc if entry.level == 2]
+    for place, heading in enumerate([content.title, *headings]):
+        if 4 <= len(heading) <= 44 and not _EMPTY.match(heading) and ":" not in heading:
+            rank, text = _prompt(heading)
+            if (place == 0 or rank < _TOPIC) and (rank == 1 or not _VAGUE.search(text)):
                 found.append((rank, place, text))
     return found
 
 
 def _prompt(heading: str) -> tuple[int, str]:
-    """What a visitor would ask to be told this; 0 for a question, 1 for a step, 2 for a topic."""
+    """What a visitor would ask to be told this; 0 for a question, 1 for a step, more for a topic."""
     bare = heading.rstrip("?.! ")
     if heading.endswith("?") or _QUESTION.match(bare):
         return 0, f"{bare}?"
@@ -58,4 +61,4 @@ def _prompt(heading: str) -> tuple[int, str]:
     first, _, rest = step.partition(" ")
     if (step != bare or _STEP.match(bare)) and rest and not _VAGUE.search(rest):
         return 1, f"How do I {first.lower()} {rest}?".replace(" your ", " my ")
-    return 2, bare
+    return _TOPIC, bare
