@@ -149,12 +149,16 @@ export class Launcher extends LitElement {
   }
 
   #options(): ChatKitOptions {
-    const { api, title, greeting, prompts } = this.config;
+    const { api, title, greeting, prompts, label } = this.config;
     return {
       api: { url: api ?? this.chatUrl, domainKey: "" },
       theme: this.#scheme,
       frameTitle: title ?? undefined,
-      header: { rightAction: { icon: "close", onClick: () => this.close() } },
+      header: {
+        ...(title ? { title: { text: title } } : {}),
+        rightAction: { icon: "close", onClick: () => this.close() },
+      },
+      composer: { placeholder: label },
       startScreen: { ...(greeting ? { greeting } : {}), prompts },
       threadItemActions: { feedback: true, retry: true },
     };
