@@ -56,6 +56,7 @@ def test_it_can_be_stopped_before_the_first_word(newcomer: Newcomer, stage: Stag
     visit = newcomer(stage.url)
     chat = visit.chat.open()
     chat.ask("Tell me.")
+    expect(chat.questions).to_have_count(1)  # before that it is not sent at all
     chat.stop.click()
     expect(chat.outcome).to_contain_text("You stopped this answer.")
     chat.wait_until_idle()
