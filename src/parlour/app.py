@@ -81,9 +81,7 @@ def create_app(
         finally:
             await parts.close()
 
-    app = FastAPI(
-        title="Parlour", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    app = FastAPI(title="Parlour", version=__version__, lifespan=lifespan, openapi_url=None)
     errors.install(app)
     if settings.origins:
         app.add_middleware(

@@ -130,6 +130,11 @@ class Engine:
         )
         kept = await self.store.begin_turn(record)
         if kept.id != record.id:
+            if kept.thread_id != record.thread_id and not prepared.new_thread:
+                raise Conflict(
+                    "This Idempotency-Key was used for another thread.",
+                    hint="Use a new key for each request that is not a repetition.",
+                )
             return await self._again(owner, kept.id)
         writer = await self.turnlog.start(owner, record.id, record.thread_id)
         turn = Turn(record, prepared.script, store=self.store, writer=writer)

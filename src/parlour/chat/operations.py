@@ -8,7 +8,6 @@ script, under the thread's lock.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -44,6 +43,7 @@ class Prepared:
     thread: Thread
     script: Script
     may_stop: bool
+    new_thread: bool = False
 
 
 Operation = Callable[[Host, Request, RequestContext], Awaitable[bytes | Prepared]]
@@ -56,7 +56,8 @@ async def create_thread(host: Host, request: Request, context: RequestContext) -
     thread = Thread(new_id("thread"), now())
     message, files = await _user_message(host, request, context, thread)
     script = scripts.first_message(host, thread, message, files, context)
-    return _prepared(host, thread, context, script)
+    may_stop = host.answerer.allow_cancel(thread, context)
+    return Prepared(thread, script, may_stop, new_thread=True)
 
 
 async def add_user_message(host: Host, request: Request, context: RequestContext) -> Prepared:
@@ -154,7 +155,7 @@ async def delete_thread(host: Host, request: Request, context: RequestContext) -
 
 async def feedback(host: Host, request: Request, context: RequestContext) -> bytes:
     thread_id, kind = request.text("thread_id"), request.text("kind")
-    item_ids: list[str] = request.params["item_ids"]
+    item_ids = list(dict.fromkeys(request.params["item_ids"]))
     await host.store.save_feedback(context.caller.owner, thread_id, item_ids, kind)
     await host.answerer.feedback(thread_id, item_ids, kind, context)
     return b"{}"
@@ -180,7 +181,7 @@ async def delete_attachment(host: Host, request: Request, context: RequestContex
 async def transcribe(host: Host, request: Request, context: RequestContext) -> bytes:
     try:
         audio = base64.b64decode(request.text("audio_base64"), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise BadRequest("audio_base64 is not valid base64.") from None
     text = await host.answerer.transcribe(audio, request.text("mime_type"), context)
     return encode({"text": text})
@@ -238,7 +239,8 @@ async def _user_message(
 ) -> tuple[JsonObject, list[JsonObject]]:
     """The message as an item, and the full records of its attachments."""
     given: JsonObject = request.params["input"]
-    records = await host.attachments.resolve(context.caller.owner, given["attachments"])
+    files = list(dict.fromkeys(given["attachments"]))
+    records = await host.attachments.resolve(context.caller.owner, files)
     quoted = given.get("quoted_text") or context.selected_text
     shown = [public(record) for record in records]
     return events.user_message(thread.id, {**given, "quoted_text": quoted}, shown), records
@@ -267,6 +269,6 @@ def _limit(request: Request) -> int:
 def _page_json(page: Page[StoredItem]) -> bytes:
     """A page of stored JSON, as it lies."""
     data = ",".join(item.data for item in page.data)
-    after = f',"after":"{page.after}"' if page.after is not None else ""
+    after = f',"after":{encode(page.after).decode()}' if page.after is not None else ""
     more = "true" if page.has_more else "false"
     return f'{{"data":[{data}],"has_more":{more}{after}}}'.encode()

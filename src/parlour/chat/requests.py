@@ -52,9 +52,11 @@ def parse_request(body: bytes, *, max_message_chars: int) -> Request:
     _fill_input(raw.get("params"))
     try:
         model = _adapter.validate_python(raw)
-    except (ValidationError, RecursionError) as error:
+        params = cast(JsonObject, model.params.model_dump(mode="json", exclude_none=True))
+    except ValidationError as error:
         raise BadRequest(_explain(error)) from None
-    params = cast(JsonObject, model.params.model_dump(mode="json", exclude_none=True))
+    except (ValueError, RecursionError):
+        raise BadRequest("The request is nested too deeply.") from None
     if "action" in params:
         params["action"] = raw["params"]["action"]
     if "input" in params and "content" in params["input"]:
@@ -87,9 +89,7 @@ def _check_message(message: JsonObject, limit: int) -> None:
         raise BadRequest("The message is empty.", hint="Send at least one part with text.")
 
 
-def _explain(error: ValidationError | RecursionError) -> str:
-    if isinstance(error, RecursionError):
-        return "The request is nested too deeply."
+def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(step) for step in first["loc"][1:]) or "the request"
     return f"{where}: {first['msg']}"

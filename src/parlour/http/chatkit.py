@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -15,6 +17,8 @@ from parlour.http.edge import Door, read_body, remember
 from parlour.http.stream import EventStream, accepted
 from parlour.identity.base import Grant
 from parlour.protocol import encode
+
+_NUMBER: Final = re.compile(r"(?:^|:)([0-9]{1,18})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,12 @@ class ChatRoutes:
         caller, _ = await self.door.caller(request)
         await self.engine.check(caller.owner, turn_id)
         if last := request.headers.get("last-event-id"):
-            number = last.rpartition(":")[2]
-            if not number.isdigit():
-                raise BadRequest(f"Last-Event-ID {last!r} does not end in a number.")
-            after = int(number)
+            number = _NUMBER.search(last)
+            if number is None:
+                raise BadRequest(
+                    "The Last-Event-ID does not end in a number.", hint="Send the last id received."
+                )
+            after = int(number[1])
         return self._stream(request, caller.owner, Running(turn_id), after=after, resumed=True)
 
     async def stop(self, request: Request, turn_id: str) -> Response:

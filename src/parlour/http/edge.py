@@ -65,13 +65,12 @@ class Door:
     def context(self, request: Request, caller: Caller) -> RequestContext:
         """What the rest of the server may know of this request."""
         headers = request.headers
-        page = urlsplit(headers.get("referer", "")).path or None
         selected = unquote(headers.get("x-selected-text", ""), errors="replace")
         return RequestContext(
             caller=caller,
             base_url=f"{str(request.base_url).rstrip('/')}{self._prefix}",
             locale=headers.get("accept-language", "en").split(",")[0].split(";")[0].strip() or "en",
-            page=page,
+            page=_path(headers.get("referer", "")),
             selected_text=selected.strip()[:SELECTED_TEXT_CHARS] or None,
             headers={k: v for k, v in headers.items() if k not in _SECRET_HEADERS},
             request_id=headers.get("x-request-id", ""),
@@ -90,6 +89,13 @@ def remember(response: Response, grant: Grant | None, request: Request) -> None:
         secure=request.url.scheme == "https",
         samesite="lax",
     )
+
+
+def _path(address: str) -> str | None:
+    try:
+        return urlsplit(address).path or None
+    except ValueError:  # not an address at all, such as http://[x
+        return None
 
 
 def _credentials(request: Request) -> Credentials:

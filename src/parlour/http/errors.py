@@ -7,7 +7,7 @@ import logging
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from parlour.errors import BadRequest, NotFound, ParlourError
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 def install(app: FastAPI) -> None:
     """Teaches an app to answer failures in the one shape."""
     app.add_exception_handler(ParlourError, _known)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unknown)
@@ -33,6 +34,10 @@ def answer(error: ParlourError) -> JSONResponse:
 def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, ParlourError)
     return answer(error)
+
+
+def _left(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it; without it the log would show a stack trace
 
 
 def _http(request: Request, error: Exception) -> Response:

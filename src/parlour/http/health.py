@@ -21,7 +21,7 @@ class HealthRoutes:
 
     def router(self) -> APIRouter:
         router = APIRouter()
-        router.add_api_route("/health", self.health, methods=["GET"])
+        router.add_api_route("/health", self.health, methods=["GET", "HEAD"])
         return router
 
     async def health(self) -> Response:

@@ -49,19 +49,23 @@ class UploadRoutes:
                 context.base_url,
             )
             await self.attachments.files.save(attachment["id"], self._pieces(file))
-        await self.store.save_attachment(caller.owner, attachment)
+        async with self._kept_with_its_record(attachment["id"]):
+            await self.store.save_attachment(caller.owner, attachment)
         response = Response(encode(attachment), media_type="application/json")
         remember(response, grant, request)
         return response
 
     async def second_phase(self, request: Request, attachment_id: str, sig: str = "") -> Response:
         """The bytes of an announced attachment, raw or as multipart field ``file``."""
-        self.attachments.check(attachment_id, sig, "up")
+        link = self.attachments.check(attachment_id, sig, "up")
+        await self.store.load_attachment(link.owner, attachment_id)
         if request.headers.get("content-type", "").startswith("multipart/"):
             async with self._multipart_file(request) as file:
                 await self.attachments.files.save(attachment_id, self._pieces(file))
         else:
             await self.attachments.files.save(attachment_id, self._bounded(request.stream()))
+        async with self._kept_with_its_record(attachment_id):
+            await self.store.load_attachment(link.owner, attachment_id)
         return Response(b"{}", media_type="application/json")
 
     async def view(self, attachment_id: str, sig: str = "") -> Response:
@@ -81,6 +85,15 @@ class UploadRoutes:
                 "cache-control": "private, max-age=3600",
             },
         )
+
+    @asynccontextmanager
+    async def _kept_with_its_record(self, attachment_id: str) -> AsyncIterator[None]:
+        """Deletes the bytes when the record cannot be kept, or was deleted in the meantime."""
+        try:
+            yield
+        except BaseException:
+            await self.attachments.files.delete(attachment_id)
+            raise
 
     @asynccontextmanager
     async def _multipart_file(self, request: Request) -> AsyncIterator[UploadFile]:
