@@ -50,8 +50,22 @@ def timestamp(moment: datetime | None = None) -> str:
 
 
 def encode(value: object) -> bytes:
-    """Compact UTF-8 JSON."""
-    return _encoder.encode(value)
+    """Compact UTF-8 JSON; half a surrogate pair, which UTF-8 does not know, becomes U+FFFD."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_without_surrogates(value))
+
+
+def _without_surrogates(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_without_surrogates(each) for each in value]
+    return value
 
 
 def parse(data: bytes | str) -> JsonObject:

@@ -52,7 +52,7 @@ class Draft:
         item: dict[str, Any] = self.item()
         match item["type"]:
             case "assistant_message":
-                return any(part["text"].strip() for part in item["content"])
+                return any(part.get("text", "").strip() for part in item["content"])
             case "generated_image":
                 return item.get("image") is not None
             case "workflow":

@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from parlour.errors import ParlourError
-
 SECONDS = 0.25
 CHARACTERS = 2048
 
@@ -17,7 +15,7 @@ log = logging.getLogger(__name__)
 class Journal:
     """Calls ``write`` soon after something changed: within 250 ms, or at once after 2 KB.
 
-    Writes never overlap, and never run per token. A write that fails is tried again with the next.
+    Writes never overlap, and never run per token. A write that fails is tried again in 250 ms.
     """
 
     def __init__(self, write: Callable[[], Awaitable[None]]) -> None:
@@ -30,7 +28,7 @@ class Journal:
     def touch(self, characters: int) -> None:
         """Something a visitor may have seen has changed by so many characters."""
         self._unwritten += characters
-        if self._running is not None:
+        if self._running is not None or self._closed:
             return
         if self._unwritten >= CHARACTERS:
             self._start()
@@ -50,16 +48,17 @@ class Journal:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._closed and self._running is None:
+        if self._running is None:
             self._running = asyncio.create_task(self._flush())
 
     async def _flush(self) -> None:
         self._unwritten = 0
+        again = False
         try:
             await self._write()
-        except ParlourError as error:
-            log.warning("journal not written: %s", error.message)
-        finally:
-            self._running = None
-        if self._unwritten and not self._closed:
+        except Exception as error:
+            log.warning("journal not written: %r", error)
+            again = True
+        self._running = None
+        if self._unwritten or again:
             self.touch(0)

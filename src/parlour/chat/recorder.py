@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
+
 from parlour.answer.base import AnswerEvent, Cite, Emit, Notice, Progress, Text, ThreadChange
 from parlour.chat import events
 from parlour.chat.draft import Draft
 from parlour.chat.journal import Journal
-from parlour.errors import ItemNotFound
+from parlour.errors import ItemNotFound, ParlourError
 from parlour.protocol import JsonObject, encode, is_hidden, parse
 from parlour.stores.base import Store
 from parlour.turnlog.base import EventEntry, TextEntry, TurnWriter
+
+log = logging.getLogger(__name__)
 
 _TEXT_DELTA = "assistant_message.content_part.text_delta"
 
@@ -43,11 +48,12 @@ class Recorder:
 
     def emit(self, event: JsonObject) -> None:
         """Shows an event to the readers; nothing is stored."""
-        self._seq += 1
-        self._writer.append(EventEntry(self._seq, encode(event)))
+        self._show(encode(event))
 
     def text(self, delta: str) -> None:
         """More of the assistant message; the hot path, so nothing here waits or encodes."""
+        if not isinstance(delta, str):
+            raise TypeError("A text delta is a string.")
         if not delta:
             return
         message = self._message or self._begin_message()
@@ -80,11 +86,15 @@ class Recorder:
 
     def unfinished(self) -> list[JsonObject]:
         """The items that are being written and hold something worth keeping."""
-        return [
-            draft.item()
-            for draft in self._drafts.values()
-            if not draft.stored and draft.worth_keeping
-        ]
+        items = []
+        for draft in self._drafts.values():
+            try:
+                if not draft.stored and draft.worth_keeping:
+                    items.append(draft.item())
+            except Exception as error:
+                # One item that an answerer has spoilt must not take the others with it.
+                log.warning("turn %s: an item cannot be kept: %r", self.turn_id, error)
+        return items
 
     async def settle(self) -> list[JsonObject]:
         """Ends the recording: saves changes to stored items, and gives back ``unfinished``."""
@@ -92,7 +102,8 @@ class Recorder:
         self._end_message()
         for draft in self._drafts.values():
             if draft.stored:
-                await self.store.save_item(self.owner, self.thread_id, draft.item())
+                with suppress(ParlourError):
+                    await self.store.save_item(self.owner, self.thread_id, draft.item())
         return self.unfinished()
 
     def _begin_message(self) -> Draft:
@@ -160,6 +171,8 @@ class Recorder:
 
     async def _take_item(self, kind: str, event: JsonObject) -> None:
         item: JsonObject = event["item"]
+        if not isinstance(item["id"], str) or not isinstance(item["type"], str):
+            raise TypeError("An item's id and type are strings.")
         if kind == "thread.item.added":
             if is_hidden(item):
                 self._hidden.add(item["id"])
@@ -185,11 +198,15 @@ class Recorder:
             if draft is None:
                 return
         if update.get("type") == _TEXT_DELTA:
-            draft.append(update["content_index"], update["delta"])
-            self._show_text(item_id, update["content_index"], update["delta"])
+            index, delta = update["content_index"], update["delta"]
+            if not isinstance(index, int) or not isinstance(delta, str):
+                raise TypeError("A text delta is a string at a number.")
+            draft.append(index, delta)
+            self._show_text(item_id, index, delta)
             return
+        data = encode(event)  # first: what cannot be encoded must not get into the item
         draft.update(update)
-        self.emit(event)
+        self._show(data)
         if draft.stored:
             await self.store.save_item(self.owner, self.thread_id, draft.item())
         self._journal.touch(len(update.get("delta") or ""))
@@ -210,6 +227,10 @@ class Recorder:
     async def _remove(self, item_id: str) -> None:
         self._drafts.pop(item_id, None)
         await self.store.delete_item(self.owner, self.thread_id, item_id)
+
+    def _show(self, data: bytes) -> None:
+        self._seq += 1
+        self._writer.append(EventEntry(self._seq, data))
 
     def _show_text(self, item_id: str, content_index: int, delta: str) -> None:
         self._seq += 1

@@ -7,18 +7,18 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime
 
 from parlour.chat import events
 from parlour.chat.draft import Draft
-from parlour.errors import ParlourError, ThreadNotFound
-from parlour.protocol import now
+from parlour.errors import ThreadNotFound
 from parlour.stores.base import Store, TurnRecord
 
 BEAT_SECONDS = 5.0
-LEASE = timedelta(seconds=30)
+LEASE_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +31,24 @@ def server_name() -> str:
 class Recovery:
     """Says that our turns are alive, and ends those whose server is not.
 
-    A turn's server is gone when it ran on this host and its process does not exist, or when it has
-    not been heard of for 30 seconds.
+    A turn's server is gone when it ran on this host and its process does not exist, or when nothing
+    was heard of it for 30 seconds of our own clock: other servers' clocks may be wrong, and after a
+    laptop's sleep every beat is old. A turn of ours whose end could not be stored is ended as well.
     """
 
-    def __init__(self, store: Store, server: str, ours: Collection[str]) -> None:
+    def __init__(
+        self, store: Store, server: str, ours: Collection[str], *, lease: float = LEASE_SECONDS
+    ) -> None:
         self._store = store
         self._server = server
         self._ours = ours
+        self._lease = lease
+        self._heard: dict[str, tuple[datetime | None, float]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Looks once now, and from then on every few seconds."""
-        await self._recover()
+        await self.recover()
         self._task = asyncio.create_task(self._keep_looking())
 
     async def stop(self) -> None:
@@ -58,22 +63,33 @@ class Recovery:
             try:
                 if self._ours:
                     await self._store.beat(self._server)
-                await self._recover()
-            except ParlourError as error:
-                log.warning("cannot look after running turns: %s", error.message)
+                await self.recover()
+            except Exception as error:
+                # Whoever falls silent here is taken for dead by the other servers.
+                log.warning("cannot look after running turns: %r", error)
 
-    async def _recover(self) -> None:
+    async def recover(self) -> None:
+        """Looks once; a turn that cannot be ended does not keep the others from it."""
+        clock = time.monotonic()
+        heard = {}
         for turn in await self._store.running_turns():
-            if turn.id not in self._ours and self._is_dead(turn):
-                await self._close(turn)
+            if turn.id in self._ours:
+                continue
+            beat = None if turn.server == self._server else turn.beat_at
+            last, since = self._heard.get(turn.id, (beat, clock))
+            heard[turn.id] = (beat, since if beat == last else clock)
+            if self._is_gone(turn.server) or clock - heard[turn.id][1] > self._lease:
+                try:
+                    await self._close(turn)
+                except Exception as error:
+                    log.error("turn %s cannot be ended: %r", turn.id, error)
+        self._heard = heard
 
-    def _is_dead(self, turn: TurnRecord) -> bool:
-        host, _, rest = turn.server.partition("|")
+    def _is_gone(self, server: str) -> bool:
+        host, _, rest = server.partition("|")
         pid = rest.partition("|")[0]
-        here = host == socket.gethostname()
-        if here and turn.server != self._server and pid.isdigit() and not _alive(int(pid)):
-            return True
-        return now() - turn.beat_at > LEASE
+        here = host == socket.gethostname() and server != self._server
+        return here and pid.isdigit() and not _alive(int(pid))
 
     async def _close(self, turn: TurnRecord) -> None:
         items = [item for item in turn.pending if Draft(item).worth_keeping]
@@ -90,6 +106,8 @@ class Recovery:
 
 
 def _alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # to ask would be to end it
     if pid == os.getpid():
         return False  # ours by number only: a container's next life
     try:

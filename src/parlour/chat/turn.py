@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from parlour.answer.base import Answerer, AnswerEvent, Question, Text
 from parlour.chat import events
 from parlour.chat.recorder import Recorder
-from parlour.errors import ParlourError
-from parlour.protocol import JsonObject
+from parlour.errors import ParlourError, ThreadBusy
+from parlour.protocol import JsonObject, is_hidden
 from parlour.stores.base import Outcome, Store, TurnRecord
 from parlour.turnlog.base import TurnLog, TurnWriter
 
@@ -21,6 +20,8 @@ STOP_GRACE = 5.0
 """Seconds an answerer has to let go after it was told to stop; then the turn ends without it."""
 TITLE_GRACE = 3.0
 """Seconds a finished answer waits for its thread's title."""
+END_PAUSES = (0.5, 2.0, 5.0)
+"""Seconds between the attempts to store the end of a turn in a database that is busy or away."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class Turn:
         self._writer = writer
         self._recorder = Recorder(record.owner, record.id, record.thread_id, store, writer)
         self._ending: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._said_all = False
+        self._over = False
 
     def end(self, outcome: Outcome) -> None:
         """Asks the turn to end now, as ``stopped`` or ``interrupted``."""
@@ -67,11 +70,8 @@ class Turn:
             async with turnlog.hold(self.thread_id, wait):
                 outcome, error = await self._perform(answerer)
                 await self._close(outcome, error)
-        except ParlourError as error:
-            log.warning("turn %s: %s", self.id, error.message)
-            self._recorder.emit(events.failure(error))
-            with suppress(ParlourError):
-                await self._store.end_turn(self.owner, self.id, "failed")
+        except ThreadBusy as busy:
+            await self._close("failed", busy)
         finally:
             watch.cancel()
             await self._writer.close()
@@ -81,35 +81,51 @@ class Turn:
         self.end("stopped")
 
     async def _perform(self, answerer: Answerer) -> tuple[Outcome, BaseException | None]:
-        work = asyncio.create_task(self._consume(answerer))
+        try:
+            # Never cancelled: a question that was sent is kept, however soon its answer is stopped.
+            answer = await self._script.begin(self._recorder)
+        except Exception as error:
+            return self._failed(error)
+        if self._ending.done():
+            return self._ending.result(), None
+        work = asyncio.create_task(self._consume(answer, answerer))
         first: set[asyncio.Future[Any]] = {work, self._ending}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            work.cancel()
-            _, late = await asyncio.wait({work}, timeout=STOP_GRACE)
-            if late:
-                log.warning("turn %s: its answerer did not stop", self.id)
-            elif not work.cancelled() and (error := work.exception()):
-                log.info("turn %s: %r while stopping", self.id, error)
-            return self._ending.result(), None
-        if work.cancelled():
+            await self._let_go(work)
+            if not self._said_all:
+                return self._ending.result(), None
+        elif work.cancelled():
             return "interrupted", None
-        if error := work.exception():
-            if not isinstance(error, ParlourError):
-                log.error("turn %s: the answerer failed", self.id, exc_info=error)
-            return "failed", error
+        elif broken := work.exception():
+            return self._failed(broken)
         return ("failed" if self._recorder.failed else "finished"), None
 
-    async def _consume(self, answerer: Answerer) -> None:
+    def _failed(self, error: BaseException) -> tuple[Outcome, BaseException]:
+        if not isinstance(error, ParlourError):
+            log.error("turn %s: the answerer failed", self.id, exc_info=error)
+        return "failed", error
+
+    async def _let_go(self, work: asyncio.Task[None]) -> None:
+        work.cancel()
+        _, late = await asyncio.wait({work}, timeout=STOP_GRACE)
+        if late:
+            log.warning("turn %s: its answerer did not stop", self.id)
+        elif not work.cancelled() and (error := work.exception()):
+            log.info("turn %s: %r while stopping", self.id, error)
+
+    async def _consume(self, answer: AsyncIterator[AnswerEvent], answerer: Answerer) -> None:
         recorder = self._recorder
-        answer = await self._script.begin(recorder)
         titling = self._start_title(answerer)
         try:
             async for event in answer:
+                if self._over:
+                    return  # an answerer that would not stop has nothing to say any more
                 if type(event) is Text:
                     recorder.text(event.delta)
                 else:
                     await recorder.take(event)
+            self._said_all = True
             if titling is not None:
                 await asyncio.wait({titling}, timeout=TITLE_GRACE)
         finally:
@@ -141,6 +157,7 @@ class Turn:
 
     async def _close(self, outcome: Outcome, error: BaseException | None) -> None:
         """The one place where a turn ends: stored first, then told."""
+        self._over = True
         recorder = self._recorder
         items = await recorder.settle()
         shown = list(items)
@@ -153,8 +170,28 @@ class Turn:
                 shown = [*self._script.retired, *items]
             else:
                 shown = items
-        await self._store.end_turn(self.owner, self.id, outcome, items)
-        for item in shown:
-            recorder.emit(events.item_done(item))
-        if error is not None:
-            recorder.emit(events.failure(error))
+        unstored = await self._store_end(outcome, items)
+        if unstored is None:
+            for item in shown:
+                if not is_hidden(item):
+                    recorder.emit(events.item_done(item))
+        if told := error or unstored:
+            recorder.emit(events.failure(told))
+
+    async def _store_end(
+        self, outcome: Outcome, items: Sequence[JsonObject]
+    ) -> BaseException | None:
+        """Stores the end, patiently; what failed if it cannot be.
+
+        Then the turn is left as it is in the store, and recovery ends it with its journalled text.
+        """
+        for pause in (*END_PAUSES, None):
+            try:
+                await self._store.end_turn(self.owner, self.id, outcome, items)
+                return None
+            except Exception as error:
+                if pause is None:
+                    log.error("turn %s: its end could not be stored: %r", self.id, error)
+                    return error
+            await asyncio.sleep(pause)
+        return None

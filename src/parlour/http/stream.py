@@ -60,7 +60,8 @@ class EventStream(Response):
     """Reads a turn's log into the response body.
 
     A comment is sent after ``heartbeat`` seconds of silence. When the client goes away first,
-    ``on_disconnect`` is called, and the turn itself is left alone.
+    ``on_disconnect`` is called, and the turn itself is left alone. A server that shuts down cancels
+    the response, and that is nobody's wish to stop.
     """
 
     def __init__(
@@ -90,18 +91,19 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         writing = asyncio.create_task(self._write(send))
         watching = asyncio.create_task(self._watch(receive, send))
+        left = False
         try:
             await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
             left = not writing.done()
-            for task in (writing, watching):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            if left and self._on_disconnect is not None:
-                await self._on_disconnect()
+        finally:
+            writing.cancel()
+            watching.cancel()
+            await asyncio.gather(writing, watching, return_exceptions=True)
         if not left:
+            writing.result()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif self._on_disconnect is not None:
+            await self._on_disconnect()
 
     async def _write(self, send: Send) -> None:
         clock = asyncio.get_running_loop().time
