@@ -19,13 +19,15 @@ from parlour.stores.base import Store, TurnRecord
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
+_PROCESS = secrets.token_hex(4)
+"""Tells this process from an earlier one with its number, such as a container's former life."""
 
 log = logging.getLogger(__name__)
 
 
 def server_name() -> str:
-    """Names this process among all that ever served: host, process id, and a random part."""
-    return f"{socket.gethostname()}|{os.getpid()}|{secrets.token_hex(8)}"
+    """Names a server among all that ever ran: host, process id, process, and a random part."""
+    return f"{socket.gethostname()}|{os.getpid()}|{_PROCESS}|{secrets.token_hex(8)}"
 
 
 class Recovery:
@@ -86,10 +88,12 @@ class Recovery:
         self._heard = heard
 
     def _is_gone(self, server: str) -> bool:
-        host, _, rest = server.partition("|")
-        pid = rest.partition("|")[0]
-        here = host == socket.gethostname() and server != self._server
-        return here and pid.isdigit() and not _alive(int(pid))
+        host, pid, process = [*server.split("|"), "", ""][:3]
+        if host != socket.gethostname() or not pid.isdigit():
+            return False
+        if int(pid) == os.getpid():
+            return process != _PROCESS
+        return not _alive(int(pid))
 
     async def _close(self, turn: TurnRecord) -> None:
         items = [item for item in turn.pending if Draft(item).worth_keeping]
@@ -108,8 +112,6 @@ class Recovery:
 def _alive(pid: int) -> bool:
     if os.name != "posix":
         return True  # to ask would be to end it
-    if pid == os.getpid():
-        return False  # ours by number only: a container's next life
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
