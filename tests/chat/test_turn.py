@@ -11,6 +11,7 @@ import pytest
 
 from parlour.answer.base import AnswerEvent, Emit, Question, Text, ThreadChange
 from parlour.chat.engine import Engine
+from parlour.chat.recovery import Recovery, server_name
 from parlour.errors import StoreUnavailable, TurnNotFound
 from parlour.protocol import JsonObject, new_id, timestamp
 from parlour.stores.base import Outcome
@@ -341,8 +342,11 @@ async def test_an_answer_whose_end_cannot_be_stored_is_not_called_done_and_comes
     events = await read(engine, turn)
     assert [e["type"] for e in events[-2:]] != ["thread.item.done"] * 2
     assert events[-1] == {"type": "error", "code": "stream.error", "allow_retry": True}
-    await engine.close()
-    kept = await items(await opened(), thread)
+    later = Recovery(failing, server_name(), (), lease=0.05)
+    await later.recover()
+    await asyncio.sleep(0.1)
+    await later.recover()
+    kept = await items(engine, thread)
     assert types(kept) == ["user_message", "assistant_message", "interrupted"]
     assert kept[1]["content"][0]["text"] == "one two "
 
