@@ -25,6 +25,24 @@ function precompress(): Plugin {
   };
 }
 
+/**
+ * Lays `<name>.js` before every hashed entry. It is a classic script and a module at once, because
+ * pages made for OpenAI's component have `<script async>`, where `import` statements do not exist.
+ */
+function stableNames(): Plugin {
+  return {
+    name: "stable-names",
+    apply: "build",
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (file.type !== "chunk" || !file.isEntry) continue;
+        const source = `import("./${file.fileName}");\n`;
+        this.emitFile({ type: "asset", fileName: `${file.name}.js`, source });
+      }
+    },
+  };
+}
+
 const chromium = playwright({
   launchOptions: {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -47,7 +65,7 @@ const LIT = ["class-map", "guard", "keyed", "live", "ref", "repeat"]
 
 export default defineConfig({
   base: "./",
-  plugins: [precompress()],
+  plugins: [stableNames(), precompress()],
   build: {
     outDir: OUT,
     emptyOutDir: true,
@@ -58,9 +76,9 @@ export default defineConfig({
         chatkit: join(import.meta.dirname, "src/chatkit.ts"),
         parlour: join(import.meta.dirname, "src/parlour.ts"),
       },
-      preserveEntrySignatures: "strict",
+      preserveEntrySignatures: false,
       output: {
-        entryFileNames: "[name].js",
+        entryFileNames: "assets/[name]-[hash].js",
         chunkFileNames: "assets/[name]-[hash].js",
       },
     },

@@ -1,4 +1,5 @@
-/** `<script type="module" src=".../chatkit.js">`: the chat element, under both of its names. */
+/** `<script src=".../chatkit.js" async>`: the chat element, under both of its names. */
 import { registerChat } from "./element/register";
 
-registerChat(import.meta.url);
+// Built, this file lies in a folder beside chatkit.js.
+registerChat(new URL("../chatkit.js", import.meta.url).href);

@@ -1,6 +1,5 @@
-/** `<script type="module" src=".../parlour.js">`: the chat element and a button that opens it. */
-import { registerChat } from "./element/register";
+/** `<script src=".../parlour.js" async>`: the chat element and a button that opens it. */
+import "./chatkit";
 import { startLauncher } from "./launcher/start";
 
-registerChat(import.meta.url);
-startLauncher(import.meta.url);
+startLauncher(new URL("../parlour.js", import.meta.url).href);

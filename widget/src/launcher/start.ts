@@ -22,10 +22,10 @@ declare global {
 export function startLauncher(scriptUrl: string): void {
   if (window.Parlour) return;
   if (!customElements.get("parlour-launcher")) customElements.define("parlour-launcher", Launcher);
-  const tag = [...document.scripts].find((script) => script.src === scriptUrl);
+  const tag = [...document.scripts].find((script) => withoutQuery(script.src) === scriptUrl);
   const launcher = document.createElement("parlour-launcher");
   launcher.config = readConfig(tag?.dataset ?? {});
-  launcher.chatUrl = new URL("chatkit", scriptUrl.replace(/[?#].*/s, "")).href;
+  launcher.chatUrl = new URL("chatkit", scriptUrl).href;
   window.Parlour = {
     open: () => launcher.open(),
     close: () => launcher.close(),
@@ -38,4 +38,8 @@ export function startLauncher(scriptUrl: string): void {
   const attach = () => document.body.append(launcher);
   if (document.body) attach();
   else document.addEventListener("DOMContentLoaded", attach, { once: true });
+}
+
+function withoutQuery(address: string): string {
+  return address.replace(/[?#].*/s, "");
 }
