@@ -199,7 +199,8 @@ export class ChatElement extends LitElement implements OpenAIChatKit {
     this.#chat.configure(this.#given ?? this.#attributes());
     this.#chat.open();
     this.requestUpdate();
-    void this.updateComplete.then(() => {
+    // React's effects run after the first frame; a listener that is added there must hear this too.
+    void this.updateComplete.then(nextFrame).then(nextTask).then(() => {
       if (!mount.signal.aborted) this.#emit("chatkit.ready", undefined);
     });
   }
@@ -252,6 +253,10 @@ function nextFrame(): Promise<void> {
     requestAnimationFrame(() => resolve());
     setTimeout(resolve, 100);
   });
+}
+
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 function storage(name: "localStorage" | "sessionStorage"): Storage | null {
