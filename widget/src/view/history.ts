@@ -86,7 +86,7 @@ export class HistoryPanel extends LitElement {
       return html`<div class="empty" role="alert">
         ${icon("alert")}
         <p>${history.error || words.historyFailed}</p>
-        <button type="button" class="button" @click=${() => this.commands.showHistory()}>${words.tryAgain}</button>
+        <button type="button" class="button" @click=${() => this.commands.loadMoreHistory()}>${words.tryAgain}</button>
       </div>`;
     }
     if (!history.threads.length) {
