@@ -38,13 +38,14 @@ async function show(text: string, given: Given = {}, host = document.createEleme
 
 /** The markup without Lit's comments and what does not matter here. */
 const markup = (element: Element) =>
-  element.innerHTML.replace(/<!--.*?-->/g, "").replace(/ (target|rel)="[^"]*"/g, "").replace(/\s*\n\s*/g, "").trim();
+  element.innerHTML.replace(/<!--.*?-->/g, "").replace(/ (target|rel|class)="(?!table|code|raw)[^"]*"/g, "").replace(/\s*\n\s*/g, "").trim();
 
 afterEach(() => document.body.replaceChildren());
 
 describe("Markdown", () => {
   it.each([
     ["# A\n\n## B\n\n### C\n\n#### D", "<h3>A</h3><h4>B</h4><h5>C</h5><h6>D</h6>"],
+    ["### A\n\n# B\n\n### C\n\n> # D", "<h3>A</h3><h3>B</h3><h4>C</h4><blockquote><h3>D</h3></blockquote>"],
     ["a **b** *c* ~~d~~ `e`  \nf", "<p>a <strong>b</strong> <em>c</em> <del>d</del> <code>e</code><br>f</p>"],
     ["- a\n- b\n  1. c", "<ul><li>a</li><li>b<ol><li>c</li></ol></li></ul>"],
     ["3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'],

@@ -22,16 +22,29 @@ export interface Surroundings {
   followLink(href: string): boolean;
 }
 
+/** A place in the text: what surrounds it, and the level of the heading above it. */
+interface Place extends Surroundings {
+  above: number;
+}
+
+/** The level of the element's own title. */
+const OWN_LEVEL = 2;
+
 /** The pieces of a text as templates; pieces that have not changed are not rendered again. */
 export function renderBlocks(blocks: readonly Block[], around: Surroundings): TemplateResult {
+  let level = OWN_LEVEL;
   return html`${repeat(
     blocks,
     (_, at) => at,
-    (block) => guard([block, around], () => renderBlock(block.token as Tokens.Generic, around)),
+    ({ token }) => {
+      const above = level;
+      if (token.type === "heading") level = levelOf(token as Tokens.Heading, above);
+      return guard([token, around, above], () => renderBlock(token as Tokens.Generic, { ...around, above }));
+    },
   )}`;
 }
 
-function renderBlock(token: Tokens.Generic, around: Surroundings): Rendered {
+function renderBlock(token: Tokens.Generic, around: Place): Rendered {
   switch (token.type) {
     case "heading":
       return heading(token as Tokens.Heading, around);
@@ -56,25 +69,31 @@ function renderBlock(token: Tokens.Generic, around: Surroundings): Rendered {
   }
 }
 
-function blocks(tokens: Token[] | undefined, around: Surroundings): Rendered {
+function blocks(tokens: Token[] | undefined, around: Place): Rendered {
   return (tokens ?? []).map((token) => renderBlock(token as Tokens.Generic, around));
 }
 
-/** The element's own headings are above; an answer's begin below them. */
-function heading({ depth, tokens }: Tokens.Heading, around: Surroundings): Rendered {
-  const content = inline(tokens, around);
-  if (depth === 1) return html`<h3>${content}</h3>`;
-  if (depth === 2) return html`<h4>${content}</h4>`;
-  return depth === 3 ? html`<h5>${content}</h5>` : html`<h6>${content}</h6>`;
+/** Headings never skip a level, whatever a model begins with: people listen their way along them. */
+function levelOf({ depth }: Tokens.Heading, above: number): number {
+  return Math.min(OWN_LEVEL + depth, above + 1, 6);
 }
 
-function list(token: Tokens.List, around: Surroundings): Rendered {
+function heading(token: Tokens.Heading, around: Place): Rendered {
+  const content = inline(token.tokens, around);
+  const size = `size-${token.depth}`;
+  const level = levelOf(token, around.above);
+  if (level === 3) return html`<h3 class=${size}>${content}</h3>`;
+  if (level === 4) return html`<h4 class=${size}>${content}</h4>`;
+  return level === 5 ? html`<h5 class=${size}>${content}</h5>` : html`<h6 class=${size}>${content}</h6>`;
+}
+
+function list(token: Tokens.List, around: Place): Rendered {
   const items = token.items.map((item) => html`<li class=${item.task ? "task" : nothing}>${listItem(item, around)}</li>`);
   if (!token.ordered) return html`<ul>${items}</ul>`;
   return html`<ol start=${token.start === "" || token.start === 1 ? nothing : token.start}>${items}</ol>`;
 }
 
-function listItem(item: Tokens.ListItem, around: Surroundings): Rendered {
+function listItem(item: Tokens.ListItem, around: Place): Rendered {
   return item.tokens.map((token) => {
     if (token.type === "text") return inlineOf(token as Tokens.Text, around);
     if (token.type === "checkbox") return checkbox(token as Tokens.Checkbox, around);
