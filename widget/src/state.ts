@@ -45,7 +45,7 @@ export interface ThreadState {
   pending: ReadonlySet<string>;
   progress: { text: string; icon?: string } | null;
   notices: Notice[];
-  error: { message?: string; allowRetry: boolean } | null;
+  error: { code?: string; message?: string; allowRetry: boolean } | null;
   allowCancel: boolean;
 }
 

@@ -28,6 +28,7 @@ describe("a turn", () => {
     await chat.say("refuse this");
     expect(chat.state.composer.text).toBe("refuse this");
     expect(chat.state.conversation.error).toEqual({
+      code: "message_too_long",
       message: "Sorry: message_too_long.",
       allowRetry: false,
     });
@@ -173,6 +174,6 @@ describe("retry", () => {
     expect(chat.texts).toEqual(["one"]);
     await chat.idle();
     expect(chat.texts).toEqual(["one", answer("one")]);
-    expect(chat.state.conversation.error).toEqual({ message: undefined, allowRetry: false });
+    expect(chat.state.conversation.error).toEqual({ code: "network", message: undefined, allowRetry: false });
   });
 });

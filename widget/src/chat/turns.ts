@@ -230,7 +230,7 @@ export class Turns {
   #failed({ failure, accepted }: Ending): void {
     if (!failure || failure.code === "turn_not_found" || failure.code === "duplicate_request") return;
     const message = failure.told ? failure.message : undefined;
-    this.#screen.setConversation({ error: { message, allowRetry: accepted } });
+    this.#screen.setConversation({ error: { code: failure.code, message, allowRetry: accepted } });
     this.#screen.fail(failure);
   }
 

@@ -57,6 +57,7 @@ export const en = {
   failed: "This answer could not be finished.",
   interrupted: "This answer was interrupted.",
   failure: "Something went wrong.",
+  unreachable: "The chat could not be reached. Check your connection and try again.",
   offline: "You are offline. The conversation is kept.",
   reconnecting: "Connection lost. Reconnecting…",
   loadFailed: "This conversation could not be loaded.",

@@ -55,7 +55,7 @@ export function renderError(state: ChatState, commands: Commands): TemplateResul
   const words = t(state.locale);
   return html`<div class="notice danger" role="alert">
     ${icon("alert")}
-    <div class="notice-text" dir="auto"><p>${error.message || words.failure}</p></div>
+    <div class="notice-text" dir="auto"><p>${error.message || (error.code === "network" ? words.unreachable : words.failure)}</p></div>
     ${error.allowRetry ? html`<button type="button" class="text-button" @click=${() => commands.retry()}>${icon("reload")}${words.tryAgain}</button>` : nothing}
   </div>`;
 }
