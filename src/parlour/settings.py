@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -116,6 +117,14 @@ class Settings(BaseSettings):
     heartbeat: float = Field(
         15.0, gt=0, description="Seconds of silence after which a stream sends a comment."
     )
+
+    @field_validator("prefix")
+    @classmethod
+    def _one_way_to_write_a_prefix(cls, given: str) -> str:
+        prefix = "/".join(["", *(part for part in given.strip().split("/") if part)])
+        if not re.fullmatch(r"[\w.~/-]*", prefix, re.ASCII):
+            raise ValueError("write a path of plain letters and digits, such as /chat")
+        return prefix
 
     @classmethod
     def settings_customise_sources(

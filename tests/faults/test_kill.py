@@ -48,3 +48,30 @@ def test_a_killed_servers_answer_is_kept_marked_and_can_be_asked_again(
             "assistant_message",
         ]
     visitor.close()
+
+
+def test_a_server_that_lives_on_ends_what_its_killed_neighbour_left(tmp_path: Path) -> None:  # 72
+    ports = free_port(), free_port()
+    with server(tmp_path, ports[0]) as doomed, server(tmp_path, ports[1]):
+        visitor = Visitor(f"http://127.0.0.1:{ports[0]}")
+        neighbour = Visitor(f"http://127.0.0.1:{ports[1]}", guest=False)
+        neighbour.http.headers.update(visitor.http.headers)
+        headers = {"parlour-resume": "1"}
+        with visitor.streaming("threads.create", headers, input=message("hi")) as stream:
+            events = iter(stream)
+            thread = thread_of([next(events)])
+            for _ in range(60):
+                next(events)
+            doomed.kill()
+            doomed.wait()
+        with neighbour.streaming("threads.create", headers, input=message("hi")) as stream:
+            own = thread_of([next(iter(stream))])
+            end = time.monotonic() + 20
+            while len(items := neighbour.items(thread)) < 3 and time.monotonic() < end:
+                time.sleep(0.2)
+            assert [item["type"] for item in items] == ["user_message", "assistant_message", "task"]
+            assert items[2]["outcome"] == "interrupted"
+            assert [item["type"] for item in neighbour.items(own)][:1] == ["user_message"]
+            assert "interrupted" not in str(neighbour.items(own))
+        neighbour.close()
+        visitor.close()
