@@ -178,10 +178,8 @@ class Recorder:
                 self._hidden.add(item["id"])
             self._drafts[item["id"]] = Draft(parse(encode(item)))
             self._journal.touch(0)
-        elif kind == "thread.item.done":
-            await self.store.add_item(self.owner, self.thread_id, item)
-            self._drafts.pop(item["id"], None)
         else:
+            # Saved, not added: a reader puts a second item of this id in the place of the first.
             await self.store.save_item(self.owner, self.thread_id, item)
             self._drafts.pop(item["id"], None)
         if not is_hidden(item):
