@@ -28,6 +28,7 @@ function precompress(): Plugin {
 /**
  * Lays `<name>.js` before every hashed entry. It is a classic script and a module at once, because
  * pages made for OpenAI's component have `<script async>`, where `import` statements do not exist.
+ * A classic script of another origin does not even know where it lies: its tag does.
  */
 function stableNames(): Plugin {
   return {
@@ -36,7 +37,8 @@ function stableNames(): Plugin {
     generateBundle(_, bundle) {
       for (const file of Object.values(bundle)) {
         if (file.type !== "chunk" || !file.isEntry) continue;
-        const source = `import("./${file.fileName}");\n`;
+        const path = `"./${file.fileName}"`;
+        const source = `{const tag=document.currentScript;import(tag?new URL(${path},tag.src):${path})}\n`;
         this.emitFile({ type: "asset", fileName: `${file.name}.js`, source });
       }
     },

@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
+import { Script } from "node:vm";
 import { build, type Rolldown } from "vite";
 import { beforeAll, describe, expect, test } from "vitest";
 
@@ -52,7 +53,7 @@ describe.each(["chatkit.js", "parlour.js"])("%s", (entry) => {
 
 test("a page's script needs no type, like OpenAI's", () => {
   expect([...scripts.keys()].sort()).toEqual(["chatkit.js", "parlour.js"]);
-  for (const source of scripts.values()) expect(source).toMatch(/^import\("\.\/assets\/[\w-]+\.js"\);\n$/);
+  for (const source of scripts.values()) expect(() => new Script(source)).not.toThrow();
 });
 
 test("Markdown, history and uploads come later, the launcher only with its own script", () => {
