@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -72,6 +72,7 @@ class Newcomer(Protocol):
         zoom: float = 1,
         touch: bool = False,
         calm: bool = False,
+        hosts: Collection[str] = (),
     ) -> Visit: ...
 
 
@@ -88,6 +89,7 @@ def newcomer(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Newco
         zoom: float = 1,
         touch: bool = False,
         calm: bool = False,
+        hosts: Collection[str] = (),
     ) -> Visit:
         viewport: ViewportSize = {"width": int(size[0] / zoom), "height": int(size[1] / zoom)}
         context = browser.new_context(
@@ -99,7 +101,7 @@ def newcomer(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Newco
             reduced_motion="reduce" if calm else "no-preference",
         )
         context.set_default_timeout(PATIENCE_MS)
-        visits.append(Visit(context, url))
+        visits.append(Visit(context, url, hosts))
         return visits[-1]
 
     yield come

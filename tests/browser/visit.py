@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,9 +25,10 @@ TELL_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
 class Visit:
     """A context with one open page; ``problems`` are errors and requests that nobody expected."""
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
+    def __init__(self, context: BrowserContext, url: str, hosts: Collection[str] = ()) -> None:
         self.context = context
         self.url = url
+        self.hosts = {urlsplit(url).netloc, *hosts}
         self.problems: list[str] = []
         self.requests: list[str] = []
         self._expected: list[str] = []
@@ -59,7 +61,7 @@ class Visit:
     def _request(self, request: Request) -> None:
         address = urlsplit(request.url)
         self.requests.append(request.url)
-        if address.scheme not in ("data", "blob") and address.netloc != urlsplit(self.url).netloc:
+        if address.scheme not in ("data", "blob") and address.netloc not in self.hosts:
             self.problems.append(f"a request to {request.url}")
 
     def _console(self, message: ConsoleMessage) -> None:
