@@ -20,7 +20,7 @@ from parlour.site import Site
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = ROOT / "tests" / "knowledge" / "site"
 IMAGES: Final = ROOT / "docs" / "images"
-QUESTION: Final = "How long does a parcel to Canada take?"
+QUESTION: Final = "I have no printer, how do I return a parcel?"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def take(browser: Browser, url: str, picture: Picture, folder: Path) -> None:
         locale="en-GB",
     )
     page = context.new_page()
-    page.goto(f"{url}/help/shipping")
+    page.goto(f"{url}/products/ridge-45")
     ask(page)
     path = folder / f"{picture.name}.png"
     page.screenshot(path=path, caret="hide")
