@@ -63,6 +63,24 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_every_guarantee_names_tests_that_exist() -> None:
+    page = read("docs/guarantees.md")
+    ours = [*(ROOT / "tests").glob("*/*.py"), *(ROOT / "src").glob("parlour/*/contract*.py")]
+    known = {
+        name for file in ours for name in re.findall(r"def (test_\w+)", file.read_text("utf-8"))
+    }
+    titles = "".join(file.read_text("utf-8") for file in (ROOT / "widget/test").glob("*.ts"))
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "Promise" not in line]
+    for row in rows:
+        tests = row.rstrip(" |").rpartition(" | ")[2]
+        named, quoted = re.findall(r"`(\w+)`", tests), re.findall(r'"([^"]+)"', tests)
+        assert named or quoted, f"no test is named: {row}"
+        assert set(named) <= known, row
+        assert all(f'("{title}"' in titles for title in quoted), row
+    numbers = {number for row in rows for number in re.findall(r"\d+", row.split("|")[1])}
+    assert {str(number) for number in range(1, 75)} <= numbers
+
+
 def test_the_readme_is_short() -> None:
     assert len(read("README.md").splitlines()) < 120
 
