@@ -12,7 +12,7 @@ function precompress(): Plugin {
   return {
     name: "precompress",
     apply: "build",
-    closeBundle() {
+    writeBundle() {
       for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || !entry.name.endsWith(".js")) continue;
         const path = join(entry.parentPath, entry.name);

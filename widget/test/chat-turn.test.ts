@@ -10,6 +10,7 @@ describe("a turn", () => {
     chat.chat.send("hi");
     expect(chat.state.composer).toMatchObject({ text: "", quotedText: null });
     expect(chat.state.turn).toBe("sending");
+    expect(chat.texts).toEqual(["hi"]);
     await chat.idle();
     expect(chat.texts).toEqual(["hi", answer("hi")]);
     expect(chat.state.conversation.items[0]).toMatchObject({ quoted_text: "quoted" });
@@ -27,6 +28,7 @@ describe("a turn", () => {
     const chat = mount();
     await chat.say("refuse this");
     expect(chat.state.composer.text).toBe("refuse this");
+    expect(chat.texts).toEqual([]);
     expect(chat.state.conversation.error).toEqual({
       code: "message_too_long",
       message: "Sorry: message_too_long.",

@@ -2,7 +2,7 @@ import type { ChatClient } from "../client/client";
 import { ChatError } from "../client/errors";
 import type { Action, StreamEvent, StreamingRequests, UserMessageInput } from "../client/protocol";
 import type { Connection, Turn } from "../client/turn";
-import type { ClientToolCallItem, ThreadItem, ThreadSummary } from "../state";
+import type { ClientToolCallItem, ThreadItem, ThreadSummary, UserMessageItem } from "../state";
 import { EMPTY, reduce, settle, summary } from "../thread/reduce";
 import type { Screen } from "./screen";
 
@@ -37,18 +37,28 @@ export class Turns {
     this.#hooks = hooks;
   }
 
-  /** Sends a question; resolves when the server has taken it, rejects (after `giveBack`) when not. */
+  /**
+   * Sends a question; resolves when the server has taken it, rejects (after `giveBack`) when not.
+   * It is on the screen at once, and gives way to the server's own item when that comes.
+   */
   ask(input: UserMessageInput, giveBack: () => void): Promise<void> {
-    const thread_id = this.#screen.state.conversation.thread?.id;
-    this.#screen.setConversation({ notices: [] });
+    const { conversation } = this.#screen.state;
+    const thread_id = conversation.thread?.id;
+    const asked = provisional(input, thread_id ?? "");
+    this.#screen.setConversation({ notices: [], items: [...conversation.items, asked] });
     return this.#accepted(async (accepted) => {
       const isQuestion = (event: StreamEvent) =>
         event.type === "thread.item.done" && event.item.type === "user_message";
       const turn = thread_id
         ? this.#stream("threads.add_user_message", { thread_id, input })
         : this.#stream("threads.create", { input });
-      const ending = await this.#follow(turn, isQuestion, accepted);
+      const taken = (): void => {
+        this.#drop(asked);
+        accepted();
+      };
+      const ending = await this.#follow(turn, isQuestion, taken);
       if (ending.accepted) return;
+      this.#drop(asked);
       if (ending.failure?.code === "duplicate_request") return this.#hooks.recover();
       giveBack();
       throw ending.failure ?? new ChatError("stopped", "The message was not sent.");
@@ -151,6 +161,11 @@ export class Turns {
     this.#screen.setConversation({ items });
   }
 
+  #drop(item: ThreadItem): void {
+    const { items } = this.#screen.state.conversation;
+    if (items.includes(item)) this.#screen.setConversation({ items: items.filter((each) => each !== item) });
+  }
+
   #stream<T extends keyof StreamingRequests>(type: T, params: StreamingRequests[T]): Turn {
     return this.#hooks.client().stream(type, params, this.#connection);
   }
@@ -248,4 +263,17 @@ export class Turns {
     this.#responding = false;
     this.#screen.emit("chatkit.response.end", undefined);
   }
+}
+
+/** A question as it looks before the server has given it an id. */
+function provisional(input: UserMessageInput, thread_id: string): UserMessageItem {
+  return {
+    id: `local_${crypto.getRandomValues(new Uint32Array(1)).join("")}`,
+    thread_id,
+    created_at: new Date().toISOString(),
+    type: "user_message",
+    content: input.content,
+    attachments: [],
+    quoted_text: input.quoted_text,
+  };
 }
