@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from parlour.answer.base import Emit, Text, ThreadChange
+from parlour.http.health import HealthRoutes
 from parlour.protocol import JsonObject, new_id, timestamp
+from parlour.stores.sql import SqlStore
 from tests.servers.answerers import Scripted, emit
 from tests.servers.client import Visitor, kinds, message, thread_of
 
@@ -488,3 +491,19 @@ def test_health_says_whether_the_database_answers(visitor: Visitor) -> None:
     health = visitor.http.get("/health").json()
     assert health["status"] == "ok"
     assert health["checks"]["database"]["ok"] is True
+
+
+async def test_health_names_the_reason_when_the_database_is_down(tmp_path: Path) -> None:
+    store = SqlStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
+    await store.open()
+    health = HealthRoutes(store)
+    assert (await health.health()).status_code == 200
+    for file in tmp_path.iterdir():
+        file.unlink()
+    response = await health.health()
+    assert response.status_code == 503
+    check = json.loads(bytes(response.body))["checks"]["database"]
+    assert check["ok"] is False
+    assert check["reason"]
+    assert check["hint"]
+    await store.close()
