@@ -44,15 +44,23 @@ def test_a_source_opens_its_page_at_the_heading_it_was_taken_from(
     visit = newcomer(shop)
     chat = visit.chat.open()
     chat.ask_and_wait(DELIVERY)
+    heading = visit.page.get_by_role("heading", name="Delivery times")
     for link in (chat.sources.first, chat.marks.first):
-        with visit.context.expect_page() as opened:
-            link.click()
-        page = opened.value
-        page.wait_for_load_state()
-        assert page.url == f"{shop}/help/shipping#delivery-times"
-        heading = page.get_by_role("heading", name="Delivery times")
+        visit.page.goto(shop)
+        link.click()
+        visit.page.wait_for_url(f"{shop}/help/shipping#delivery-times")
         expect(heading).to_be_in_viewport()
-        page.close()
+        expect(chat.questions.first).to_contain_text(DELIVERY)
+
+
+def test_a_source_on_a_phone_uncovers_the_page(newcomer: Newcomer, shop: str) -> None:
+    visit = newcomer(shop, size=(375, 812))
+    chat = visit.chat.open()
+    chat.ask_and_wait(DELIVERY)
+    chat.sources.first.click()
+    visit.page.wait_for_url(f"{shop}/help/shipping#delivery-times")
+    expect(visit.page.get_by_role("heading", name="Delivery times")).to_be_in_viewport()
+    expect(chat.composer).to_be_hidden()
 
 
 def test_a_question_from_the_start_screen_is_asked_with_one_click(

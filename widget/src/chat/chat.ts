@@ -251,7 +251,7 @@ export class Chat implements Commands {
 
   followLink(href: string): boolean {
     const link = /^chatkit-link:\/*([^?#]*)\??([^#]*)/i.exec(href);
-    if (!link) return false;
+    if (!link) return this.#screen.host.follow(href);
     const name = decode((link[1] ?? "").replace(/\/$/, ""));
     const data = Object.fromEntries(new URLSearchParams(link[2]));
     this.#screen.emit("chatkit.deeplink", Object.keys(data).length > 0 ? { name, data } : { name });
@@ -259,8 +259,10 @@ export class Chat implements Commands {
   }
 
   openSource(source: Source): void {
-    if (source.type === "url") this.#screen.host.open(source.url);
-    else if (source.type === "entity") this.state.options?.entities?.onClick?.(source as Entity);
+    const { host } = this.#screen;
+    if (source.type === "url") {
+      if (!host.follow(source.url)) host.open(source.url);
+    } else if (source.type === "entity") this.state.options?.entities?.onClick?.(source as Entity);
     else this.#screen.log("source.open", { filename: source.filename });
   }
 

@@ -13,6 +13,8 @@ export interface Host {
   changed(state: ChatState): void;
   /** Opens an address in a new tab. */
   open(url: string): void;
+  /** Goes to an address in this tab where the place allows that; false where it does not. */
+  follow(url: string): boolean;
   /** Kept for all tabs and for good; null where storage is forbidden. */
   readonly local: Storage | null;
   /** Kept for this tab; null where storage is forbidden. */

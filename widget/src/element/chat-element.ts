@@ -35,6 +35,9 @@ export class ChatElement extends LitElement implements OpenAIChatKit {
     return [...super.observedAttributes, "api-url", "theme", "locale", "frame-title", "placeholder"];
   }
 
+  /** A page that keeps the chat across navigation may go to a link in this tab, and say so. */
+  follow: (url: string) => boolean = () => false;
+
   #chat: Chat | null = null;
   #given: ChatKitOptions | null = null;
   #mount: AbortController | null = null;
@@ -160,6 +163,7 @@ export class ChatElement extends LitElement implements OpenAIChatKit {
       emit: this.#emit,
       changed: () => this.requestUpdate(),
       open: openTab,
+      follow: (url: string) => this.follow(url),
       local: storage("localStorage"),
       session: storage("sessionStorage"),
     };

@@ -31,6 +31,7 @@ export class Launcher extends LitElement {
     const chat = document.createElement("parlour-chat");
     chat.id = "parlour-launcher-chat";
     chat.setOptions(this.#options());
+    chat.follow = (url) => this.#follow(url);
     this.#chat = chat;
     this.requestUpdate();
     return chat;
@@ -162,6 +163,16 @@ export class Launcher extends LitElement {
       startScreen: { ...(greeting ? { greeting } : {}), prompts },
       threadItemActions: { feedback: true, retry: true },
     };
+  }
+
+  /** Links within the site open in this tab: panel and conversation are there again on the next page. */
+  #follow(url: string): boolean {
+    if (!URL.canParse(url, document.baseURI)) return false;
+    const target = new URL(url, document.baseURI);
+    if (target.origin !== location.origin) return false;
+    if (window.matchMedia(NARROW).matches) this.close();
+    location.assign(target);
+    return true;
   }
 
   #key(event: KeyboardEvent): void {

@@ -1,11 +1,22 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { t } from "../locales/index";
 import { uniqueSources } from "../markdown/citations";
-import type { AssistantContent, AssistantMessageItem } from "../state";
-import type { ItemContext } from "./items";
+import type { AssistantContent, AssistantMessageItem, ChatState, Commands } from "../state";
 import { citations, sourceList } from "./sources";
 import "../markdown/element";
 import "./actions";
+
+/** What an item is drawn with. */
+export interface ItemContext {
+  state: ChatState;
+  commands: Commands;
+  /** Its text is not whole: still being written, or cut off. */
+  open: boolean;
+  /** The text of its whole turn, on the item that closes a finished turn with an answer. */
+  turnText: string | undefined;
+  /** It can be asked again from here: its turn is the last one and has ended. */
+  retry: (() => void) | undefined;
+}
 
 /** An answer: its text, the sources it cites, and what can be done with it once it is whole. */
 export function renderAnswer(item: AssistantMessageItem, context: ItemContext): TemplateResult | typeof nothing {

@@ -1,19 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { t } from "../locales/index";
-import type { ChatState, Commands, OtherItem, TaskItem, ThreadItem, UserMessageItem } from "../state";
-import { renderAnswer } from "./answer";
+import type { OtherItem, TaskItem, ThreadItem, UserMessageItem } from "../state";
+import { type ItemContext, renderAnswer } from "./answer";
 import { icon } from "./icons";
-
-export interface ItemContext {
-  state: ChatState;
-  commands: Commands;
-  /** Its text is not whole: still being written, or cut off. */
-  open: boolean;
-  /** The text of its whole turn, on the item that closes a finished turn with an answer. */
-  turnText: string | undefined;
-  /** It can be asked again from here: its turn is the last one and has ended. */
-  retry: (() => void) | undefined;
-}
 
 /** One item of the conversation, or nothing for those that are not for eyes. */
 export function renderItem(item: ThreadItem, context: ItemContext): TemplateResult | typeof nothing {
