@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from parlour.answer.base import AnswerEvent, Cite, Emit, Notice, Progress, Question, Text
+from parlour.answer.base import (
+    AnswerEvent,
+    Cite,
+    Emit,
+    Notice,
+    Progress,
+    Question,
+    Text,
+    ThreadChange,
+)
 from parlour.errors import ModelFailed
 from tests.servers.answerers import Scripted, emit, fail, say
 from tests.servers.client import Visitor, kinds, message, text_of, thread_of
@@ -281,6 +290,32 @@ def test_a_second_turn_on_a_thread_waits_for_the_first(
         list(first)
     said = [item["type"] for item in visitor.items(thread)]
     assert said == ["user_message", "assistant_message"] * 3
+
+
+def test_a_message_that_waited_for_a_turn_which_locked_the_thread_is_refused(
+    visitor: Visitor, answerer: Scripted
+) -> None:  # 94
+    answerer.answer_with = say("a")
+    thread = thread_of(visitor.ask("one"))
+    closed = ThreadChange({"status": {"type": "closed", "reason": "Bye."}})
+
+    async def close_slowly(question: Question) -> AsyncIterator[AnswerEvent]:
+        yield Text("b")
+        await asyncio.sleep(0.5)
+        yield closed
+
+    answerer.answer_with = close_slowly
+    given = {"thread_id": thread, "input": message("two")}
+    with visitor.streaming("threads.add_user_message", **given) as first:
+        next(iter(first))
+        other = Visitor(visitor.url, guest=False)
+        other.http.headers.update(visitor.http.headers)
+        events = other.ask("three", thread)
+        other.close()
+        list(first)
+    assert kinds(events) == ["error"]
+    assert events[0]["message"] == "Bye."
+    assert len(visitor.items(thread)) == 4
 
 
 def test_a_turn_that_waited_too_long_is_refused_and_leaves_nothing(

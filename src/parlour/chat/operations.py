@@ -18,7 +18,7 @@ from parlour.chat.attachments import Attachments, public
 from parlour.chat.requests import Request
 from parlour.chat.turn import Script
 from parlour.context import RequestContext
-from parlour.errors import BadRequest, ThreadClosed
+from parlour.errors import BadRequest
 from parlour.protocol import JsonObject, encode, new_id, now, parse
 from parlour.stores.base import Page, Store, StoredItem, Thread
 from parlour.turnlog.base import TurnLog
@@ -227,11 +227,8 @@ def _prepared(host: Host, thread: Thread, context: RequestContext, script: Scrip
 
 async def _open_thread(host: Host, request: Request, context: RequestContext) -> Thread:
     """The thread, if it still takes messages."""
-    thread = await host.store.load_thread(context.caller.owner, request.text("thread_id"))
-    if thread.status.get("type") != "active":
-        reason = thread.status.get("reason") or f"This conversation is {thread.status['type']}."
-        raise ThreadClosed(str(reason))
-    return thread
+    owner = context.caller.owner
+    return scripts.require_open(await host.store.load_thread(owner, request.text("thread_id")))
 
 
 async def _user_message(

@@ -10,7 +10,7 @@ from parlour.chat import events
 from parlour.chat.recorder import Recorder
 from parlour.chat.turn import Script
 from parlour.context import RequestContext
-from parlour.errors import Conflict
+from parlour.errors import Conflict, ThreadClosed
 from parlour.protocol import JsonObject, is_hidden, parse
 from parlour.stores.base import Store, Thread
 
@@ -25,6 +25,14 @@ class Stage(Protocol):
     def store(self) -> Store: ...
     @property
     def answerer(self) -> Answerer: ...
+
+
+def require_open(thread: Thread) -> Thread:
+    """The thread itself, or ``ThreadClosed`` when it takes no more messages."""
+    if thread.status.get("type") != "active":
+        reason = thread.status.get("reason") or f"This conversation is {thread.status['type']}."
+        raise ThreadClosed(str(reason))
+    return thread
 
 
 def first_message(
@@ -57,6 +65,8 @@ def next_message(
     question = Question(thread, message, context, stage.store)
 
     async def begin(recorder: Recorder) -> AsyncIterator[AnswerEvent]:
+        # The turn that was waited for may have locked the thread.
+        require_open(await stage.store.load_thread(recorder.owner, thread.id))
         await _ask(stage, recorder, message, attachments)
         return _answer(stage, recorder, question)
 

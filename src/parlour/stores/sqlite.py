@@ -152,7 +152,7 @@ class SqliteDatabase:
         """
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
-            connection = sqlite3.connect(self.path, _BUSY_SECONDS)
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
                 return
