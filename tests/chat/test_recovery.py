@@ -67,6 +67,23 @@ async def test_a_dead_process_of_this_host_is_replaced_at_once(store: SqlStore) 
     await store.close()
 
 
+async def test_a_question_is_kept_though_the_server_died_before_storing_it(
+    store: SqlStore,
+) -> None:  # 72
+    thread = Thread(new_id("thread"), now())
+    question = user_message(thread.id, message("hi"), [])
+    dead = f"{HERE}|{NOBODY}|x"
+    turn = TurnRecord(new_id("turn"), OWNER, thread.id, dead, now(), "key", pending=[question])
+    await store.begin_turn(turn)
+    await Recovery(store, server_name(), ()).recover()
+    page = await store.list_items(OWNER, thread.id, limit=10, order="asc")
+    assert [item.type for item in page.data] == ["user_message", "task"]
+    assert page.data[0].id == question["id"]
+    assert '"interrupted"' in page.data[1].data
+    assert await store.running_turns() == []
+    await store.close()
+
+
 @pytest.mark.parametrize("host", [HERE, "elsewhere"])
 async def test_a_living_server_is_left_alone_whatever_its_clock_says(
     store: SqlStore, host: str

@@ -127,6 +127,8 @@ class Engine:
             server=self._server,
             beat_at=now(),
             key=key,
+            # Kept with the turn, so that no moment remains at which a server's death can lose it.
+            pending=[prepared.script.message] if prepared.script.message else [],
         )
         kept = await self.store.begin_turn(record)
         if kept.id != record.id:

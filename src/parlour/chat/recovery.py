@@ -15,7 +15,7 @@ from datetime import datetime
 from parlour.chat import events
 from parlour.chat.draft import Draft
 from parlour.errors import ThreadNotFound
-from parlour.stores.base import Store, TurnRecord
+from parlour.stores.base import Store, Thread, TurnRecord
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
@@ -97,6 +97,9 @@ class Recovery:
 
     async def _close(self, turn: TurnRecord) -> None:
         items = [item for item in turn.pending if Draft(item).worth_keeping]
+        if items:
+            # A thread that is not there was never made: a deleted one takes its turns with it.
+            await self._store.add_thread(turn.owner, Thread(turn.thread_id, turn.beat_at))
         with suppress(ThreadNotFound):
             if items or await self._waits(turn):
                 items = [*items, events.mark(turn.thread_id, "interrupted")]

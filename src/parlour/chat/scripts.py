@@ -51,7 +51,7 @@ def first_message(
         await _ask(stage, recorder, message, attachments)
         return _answer(stage, recorder, question)
 
-    return Script(begin, untitled=question)
+    return Script(begin, message, untitled=question)
 
 
 def next_message(
@@ -70,7 +70,7 @@ def next_message(
         await _ask(stage, recorder, message, attachments)
         return _answer(stage, recorder, question)
 
-    return Script(begin, untitled=question if thread.title is None else None)
+    return Script(begin, message, untitled=question if thread.title is None else None)
 
 
 def tool_output(stage: Stage, thread: Thread, output: object, context: RequestContext) -> Script:

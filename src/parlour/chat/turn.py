@@ -32,11 +32,13 @@ Begin = Callable[[Recorder], Awaitable[AsyncIterator[AnswerEvent]]]
 class Script:
     """What a turn is to do: ``begin`` runs under the thread's lock and gives back the answer.
 
-    ``untitled`` is the question a new thread's title is made from. ``retired`` are the items a
-    retry has taken away, for showing them again should it not finish.
+    ``message`` is the question it stores first, ``untitled`` what a new thread's title is made
+    from. ``retired`` are the items a retry has taken away, for showing them again should it not
+    finish.
     """
 
     begin: Begin
+    message: JsonObject | None = None
     untitled: Question | None = None
     retired: list[JsonObject] = field(default_factory=list)
 
