@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,10 +37,6 @@ def literal_types(union: Any) -> set[str]:  # noqa: ANN401 - a typing form has n
 
 
 def test_the_schema_is_what_the_official_types_say() -> None:
-    schema = json.loads((ROOT / "spec/protocol.schema.json").read_text("utf-8"))
-    for package, made_with in schema["x-made-with"].items():
-        if version(package) != made_with:
-            pytest.skip(f"made with {package} {made_with}, {version(package)} is installed")
     script = ROOT / "scripts/generators/protocol_schema.py"
     check = subprocess.run(
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
