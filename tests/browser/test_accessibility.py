@@ -31,9 +31,15 @@ ANSWER = (
 
 
 def violations(page: Page) -> list[str]:
-    """What axe objects to: rule, place and reason."""
+    """What axe objects to, in a screen that has come to rest: rule, place and reason."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text("utf-8"))
+    if objected_to(page):
+        page.wait_for_timeout(500)
+    return objected_to(page)
+
+
+def objected_to(page: Page) -> list[str]:
     found: list[str] = page.evaluate(
         """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap(
           (rule) => rule.nodes.map((node) =>

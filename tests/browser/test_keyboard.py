@@ -58,6 +58,7 @@ def test_a_whole_conversation_needs_no_mouse(newcomer: Newcomer, stage: Stage) -
 def test_the_focus_goes_back_to_where_it_came_from(newcomer: Newcomer, stage: Stage) -> None:
     chat = newcomer(stage.url).chat
     link = chat.page.get_by_role("navigation", name="Pages").get_by_role("link", name="Shipping")
+    expect(chat.button).to_be_visible()
     link.focus()
     chat.page.evaluate("Parlour.open()")
     expect(chat.composer).to_be_focused()

@@ -152,6 +152,13 @@ describe("the button", () => {
     document.documentElement.removeAttribute("style");
   });
 
+  test("the page is told when window.Parlour is there", () => {
+    let there: unknown;
+    window.addEventListener("parlour-ready", () => (there = window.Parlour), { once: true });
+    const { api } = start();
+    expect(there).toBe(api);
+  });
+
   test("two script tags make one launcher", () => {
     start();
     startLauncher(script);

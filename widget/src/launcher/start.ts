@@ -38,6 +38,7 @@ export function startLauncher(scriptUrl: string): void {
   const attach = () => document.body.append(launcher);
   if (document.body) attach();
   else document.addEventListener("DOMContentLoaded", attach, { once: true });
+  window.dispatchEvent(new CustomEvent("parlour-ready"));
 }
 
 function withoutQuery(address: string): string {
