@@ -55,7 +55,7 @@ Operation = Callable[[Host, Request, RequestContext], Awaitable[bytes | Prepared
 async def create_thread(host: Host, request: Request, context: RequestContext) -> Prepared:
     thread = Thread(new_id("thread"), now())
     message, files = await _user_message(host, request, context, thread)
-    script = scripts.first_message(host, thread, message, files, context)
+    script = scripts.user_message(host, thread, message, files, context, new_thread=True)
     may_stop = host.answerer.allow_cancel(thread, context)
     return Prepared(thread, script, may_stop, new_thread=True)
 
@@ -63,7 +63,7 @@ async def create_thread(host: Host, request: Request, context: RequestContext) -
 async def add_user_message(host: Host, request: Request, context: RequestContext) -> Prepared:
     thread = await _open_thread(host, request, context)
     message, files = await _user_message(host, request, context, thread)
-    script = scripts.next_message(host, thread, message, files, context)
+    script = scripts.user_message(host, thread, message, files, context, new_thread=False)
     return _prepared(host, thread, context, script)
 
 

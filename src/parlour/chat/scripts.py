@@ -35,38 +35,25 @@ def require_open(thread: Thread) -> Thread:
     return thread
 
 
-def first_message(
+def user_message(
     stage: Stage,
     thread: Thread,
     message: JsonObject,
     attachments: list[JsonObject],
     context: RequestContext,
+    *,
+    new_thread: bool,
 ) -> Script:
-    """A new thread with its first message."""
+    """A message in a thread, which is made first if it is new."""
     question = Question(thread, message, context, stage.store)
 
     async def begin(recorder: Recorder) -> AsyncIterator[AnswerEvent]:
-        await stage.store.add_thread(recorder.owner, thread)
-        recorder.emit(events.thread_created(thread))
-        await _ask(stage, recorder, message, attachments)
-        return _answer(stage, recorder, question)
-
-    return Script(begin, message, untitled=question)
-
-
-def next_message(
-    stage: Stage,
-    thread: Thread,
-    message: JsonObject,
-    attachments: list[JsonObject],
-    context: RequestContext,
-) -> Script:
-    """One more message in a thread."""
-    question = Question(thread, message, context, stage.store)
-
-    async def begin(recorder: Recorder) -> AsyncIterator[AnswerEvent]:
-        # The turn that was waited for may have locked the thread.
-        require_open(await stage.store.load_thread(recorder.owner, thread.id))
+        if new_thread:
+            await stage.store.add_thread(recorder.owner, thread)
+            recorder.emit(events.thread_created(thread))
+        else:
+            # The turn that was waited for may have locked the thread.
+            require_open(await stage.store.load_thread(recorder.owner, thread.id))
         await _ask(stage, recorder, message, attachments)
         return _answer(stage, recorder, question)
 
