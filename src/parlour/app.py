@@ -28,7 +28,7 @@ from parlour.models import MODELS
 from parlour.models.base import Model, ModelOptions
 from parlour.settings import DEFAULT_MODEL, Settings
 from parlour.stores import STORES
-from parlour.stores.base import Store
+from parlour.stores.base import Store, StoreOptions
 from parlour.turnlog import TURNLOGS
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ async def assemble(
         answerer = _hosted(server) if server else choose_answerer(settings, knowledge)
     if store is None:
         spec = settings.store_spec()
-        store = STORES.load(spec).from_spec(spec)
-    files_name, _, files_rest = settings.files_spec().partition(":")
-    files = FILES.load(files_name).from_spec(files_rest)
-    turnlog_name, _, turnlog_rest = settings.turnlog.partition(":")
+        store = STORES.load(spec).from_spec(spec, store_options(settings))
+    files_spec = settings.files_spec()
+    files = FILES.load(files_spec).from_spec(files_spec)
+    turnlog_spec = settings.turnlog_spec()
     engine = Engine(
         store=store,
-        turnlog=TURNLOGS.load(turnlog_name).from_spec(turnlog_rest),
+        turnlog=TURNLOGS.load(turnlog_spec).from_spec(turnlog_spec),
         answerer=answerer,
         attachments=Attachments(store, files, secret=secret, max_bytes=settings.max_upload_bytes),
         limits=Limits(
@@ -128,6 +128,18 @@ async def assemble(
     identity = IDENTITY.load(name).from_spec(rest, secret=secret)
     await engine.open()
     return Assembly(engine, Door([identity], prefix=settings.prefix), knowledge)
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """How the settings want a database server to be used."""
+    return StoreOptions(
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_max_overflow,
+        pool_recycle=settings.database_pool_recycle,
+        pool_pre_ping=settings.database_pool_pre_ping,
+        timeout=settings.database_timeout,
+        partitions=settings.partitions,
+    )
 
 
 async def open_knowledge(settings: Settings) -> Knowledge | None:

@@ -18,6 +18,9 @@ ParlourError                 500 internal
 ├── Unsupported              422 unsupported          this answerer does not do that
 ├── Unavailable              503 unavailable
 │   ├── StoreUnavailable     503 store_unavailable
+│   │   └── SchemaOutdated   503 schema_outdated
+│   ├── TurnLogUnavailable   503 turnlog_unavailable
+│   ├── ShuttingDown         503 shutting_down        another server, or this one in a moment, will answer
 │   └── ModelFailed          502 model_failed
 └── ConfigurationError       500 configuration        raised while starting, never while serving
     └── MissingExtra         500 missing_extra        also an ImportError
@@ -113,8 +116,19 @@ class ThreadClosed(Conflict):
 
 
 class DuplicateRequest(Conflict):
+    """The turn of an Idempotency-Key has ended; ``thread_id`` is where its answer stands."""
+
     code = "duplicate_request"
     hint = "This Idempotency-Key was used before and its turn has ended; load the thread."
+
+    def __init__(self, message: str, *, thread_id: str) -> None:
+        super().__init__(message)
+        self.thread_id = thread_id
+
+    def body(self) -> dict[str, dict[str, str]]:
+        body = super().body()
+        body["error"]["thread_id"] = self.thread_id
+        return body
 
 
 class Unsupported(ParlourError):
@@ -131,6 +145,21 @@ class Unavailable(ParlourError):
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
     hint = "Check DATABASE_URL and that the database runs; GET /health says more."
+
+
+class SchemaOutdated(StoreUnavailable):
+    code = "schema_outdated"
+    hint = "Run parlour db upgrade, then start the server again."
+
+
+class TurnLogUnavailable(Unavailable):
+    code = "turnlog_unavailable"
+    hint = "Check REDIS_URL and that Redis runs; GET /health says more."
+
+
+class ShuttingDown(Unavailable):
+    code = "shutting_down"
+    hint = "Send the request again."
 
 
 class ModelFailed(Unavailable):

@@ -63,6 +63,37 @@ class Settings(BaseSettings):
         validation_alias=_named("DATABASE_URL", "PARLOUR_DATABASE_URL"),
         description="Where conversations are kept; SQLite in the home folder when not set.",
     )
+    database_replica_url: str | None = Field(
+        None,
+        validation_alias=_named("DATABASE_REPLICA_URL", "PARLOUR_DATABASE_REPLICA_URL"),
+        description="A read replica of that database, for the pages of GET /api/history.",
+    )
+    database_pool_size: int = Field(
+        5, ge=1, description="Connections to a database server that are kept open."
+    )
+    database_max_overflow: int = Field(
+        10, ge=0, description="Connections that may be opened beyond those when all are busy."
+    )
+    database_pool_recycle: float = Field(
+        1800, gt=0, description="Seconds after which a connection is replaced by a new one."
+    )
+    database_pool_pre_ping: bool = Field(
+        True, description="Whether a connection is tried before it is used."
+    )
+    database_timeout: float = Field(
+        10.0, gt=0, description="Seconds to wait for a connection to the database."
+    )
+    partitions: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="PostgreSQL: into how many tables the items of a new database are split.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=_named("REDIS_URL", "PARLOUR_REDIS_URL"),
+        description="Redis, which several server processes need to share running answers.",
+    )
     docs: Path | None = Field(None, description="Folder of pages to answer from.")
     docs_url: str = Field(
         "", description="Address under which those pages are published, for the links of sources."
@@ -96,9 +127,15 @@ class Settings(BaseSettings):
         "guest",
         description="How callers are recognised: guest, or guest:30 for tokens of 30 days (else 180).",
     )
-    turnlog: str = Field("memory", description="Where running answers are held.")
+    turnlog: str | None = Field(
+        None,
+        description="Where running answers are held: memory or redis://…; Redis when REDIS_URL is "
+        "set, else memory.",
+    )
     files: str | None = Field(
-        None, description="Where attachment bytes are kept; a folder in the home when not set."
+        None,
+        description="Where attachment bytes are kept: local:folder, s3://…, gs://… or az://…; a folder "
+        "in the home when not set.",
     )
     history_items: int = Field(
         20, ge=1, le=1000, description="How many of the newest items a model is shown."
@@ -108,6 +145,10 @@ class Settings(BaseSettings):
         4000, ge=1, description="Longest message a visitor may send, in characters."
     )
     max_upload_bytes: int = Field(25_000_000, ge=1, description="Largest attachment, in bytes.")
+    max_uploads: int = Field(
+        50, ge=1, description="Most attachments of one caller that no message has taken yet."
+    )
+    max_attachments: int = Field(10, ge=0, description="Most attachments of one message.")
     busy: Literal["wait", "refuse"] = Field(
         "wait", description="What a second turn on a thread does while one runs."
     )
@@ -116,6 +157,19 @@ class Settings(BaseSettings):
     )
     heartbeat: float = Field(
         15.0, gt=0, description="Seconds of silence after which a stream sends a comment."
+    )
+
+    shutdown_grace: float = Field(
+        30.0,
+        ge=0,
+        description="Seconds that running answers get to finish after SIGTERM; then they are "
+        "interrupted, with their text kept.",
+    )
+    sweep_after: float = Field(
+        86_400.0,
+        ge=3600,
+        description="Seconds after which attachments that no message took, and the keys of "
+        "requests that have ended, are forgotten.",
     )
 
     @field_validator("prefix")
@@ -150,6 +204,10 @@ class Settings(BaseSettings):
     def store_spec(self) -> str:
         """The store to open: ``database_url``, or SQLite in the home folder."""
         return self.database_url or f"sqlite:///{self.home / 'parlour.db'}"
+
+    def turnlog_spec(self) -> str:
+        """The turn log to open: ``turnlog``, or Redis when there is one, or memory."""
+        return self.turnlog or self.redis_url or "memory"
 
     def files_spec(self) -> str:
         """The place for attachment bytes."""

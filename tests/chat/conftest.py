@@ -12,7 +12,7 @@ from parlour.chat.attachments import Attachments
 from parlour.chat.engine import Engine, Limits
 from parlour.files.local import LocalFiles
 from parlour.stores.base import Store
-from parlour.stores.sql import SqlStore
+from parlour.stores.sqlite import SqliteStore
 from parlour.turnlog.memory import MemoryTurnLog
 from tests.servers.answerers import Scripted
 
@@ -30,7 +30,7 @@ async def opened(tmp_path: Path, answerer: Scripted) -> AsyncIterator[Opened]:
     async with AsyncExitStack() as stack:
 
         async def open_engine(store: Store | None = None) -> Engine:
-            store = store or SqlStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
+            store = store or SqliteStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
             files = LocalFiles(tmp_path / "files")
             engine = Engine(
                 store=store,

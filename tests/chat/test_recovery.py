@@ -14,7 +14,7 @@ from parlour.chat.events import user_message
 from parlour.chat.recovery import Recovery, server_name
 from parlour.protocol import JsonObject, new_id, now, timestamp
 from parlour.stores.base import Thread, TurnRecord
-from parlour.stores.sql import SqlStore
+from parlour.stores.sqlite import SqliteStore
 from tests.chat.conftest import Opened
 from tests.servers.answerers import Scripted, say
 from tests.servers.asking import CALLER, ask, first, items, read
@@ -36,7 +36,7 @@ def answer(text: str) -> JsonObject:
     }
 
 
-async def left_behind(store: SqlStore, server: str, pending: list[JsonObject]) -> TurnRecord:
+async def left_behind(store: SqliteStore, server: str, pending: list[JsonObject]) -> TurnRecord:
     """A thread with a question, and the turn that was answering it, an hour ago by its clock."""
     thread = Thread(new_id("thread"), now())
     turn = TurnRecord(new_id("turn"), OWNER, thread.id, server, now() - timedelta(hours=1))
@@ -47,19 +47,19 @@ async def left_behind(store: SqlStore, server: str, pending: list[JsonObject]) -
     return turn
 
 
-async def last_of(store: SqlStore, turn: TurnRecord) -> str:
+async def last_of(store: SqliteStore, turn: TurnRecord) -> str:
     page = await store.list_items(OWNER, turn.thread_id, limit=1)
     return page.data[0].data
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> SqlStore:
-    store = SqlStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
+async def store(tmp_path: Path) -> SqliteStore:
+    store = SqliteStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
     await store.open()
     return store
 
 
-async def test_a_dead_process_of_this_host_is_replaced_at_once(store: SqlStore) -> None:  # 72
+async def test_a_dead_process_of_this_host_is_replaced_at_once(store: SqliteStore) -> None:  # 72
     turn = await left_behind(store, f"{HERE}|{NOBODY}|x", [answer("so far")])
     await Recovery(store, server_name(), ()).recover()
     assert '"interrupted"' in await last_of(store, turn)
@@ -68,7 +68,7 @@ async def test_a_dead_process_of_this_host_is_replaced_at_once(store: SqlStore) 
 
 
 async def test_a_question_is_kept_though_the_server_died_before_storing_it(
-    store: SqlStore,
+    store: SqliteStore,
 ) -> None:  # 72
     thread = Thread(new_id("thread"), now())
     question = user_message(thread.id, message("hi"), [])
@@ -86,7 +86,7 @@ async def test_a_question_is_kept_though_the_server_died_before_storing_it(
 
 @pytest.mark.parametrize("host", [HERE, "elsewhere"])
 async def test_a_living_server_is_left_alone_whatever_its_clock_says(
-    store: SqlStore, host: str
+    store: SqliteStore, host: str
 ) -> None:  # 72
     living = f"{host}|{os.getppid()}|x"
     turn = await left_behind(store, living, [answer("so far")])
@@ -99,7 +99,7 @@ async def test_a_living_server_is_left_alone_whatever_its_clock_says(
     await store.close()
 
 
-async def test_a_server_that_falls_silent_is_replaced_after_the_lease(store: SqlStore) -> None:
+async def test_a_server_that_falls_silent_is_replaced_after_the_lease(store: SqliteStore) -> None:
     # 72
     turn = await left_behind(store, "elsewhere|1|x", [answer("so far")])
     recovery = Recovery(store, server_name(), (), lease=0.2)
@@ -112,7 +112,7 @@ async def test_a_server_that_falls_silent_is_replaced_after_the_lease(store: Sql
     await store.close()
 
 
-async def test_a_turn_of_ours_that_could_not_be_ended_is_ended_later(store: SqlStore) -> None:
+async def test_a_turn_of_ours_that_could_not_be_ended_is_ended_later(store: SqliteStore) -> None:
     ours = server_name()
     lost = await left_behind(store, ours, [answer("so far")])
     runs = await left_behind(store, ours, [])
@@ -127,7 +127,7 @@ async def test_a_turn_of_ours_that_could_not_be_ended_is_ended_later(store: SqlS
 
 
 async def test_one_spoilt_turn_does_not_keep_a_server_from_starting(
-    store: SqlStore, opened: Opened
+    store: SqliteStore, opened: Opened
 ) -> None:  # 72
     dead = f"{HERE}|{NOBODY}|x"
     await left_behind(store, dead, [{"id": "x"}])
@@ -139,7 +139,7 @@ async def test_one_spoilt_turn_does_not_keep_a_server_from_starting(
     await store.close()
 
 
-async def test_a_turn_whose_thread_is_gone_is_closed_without_a_word(store: SqlStore) -> None:
+async def test_a_turn_whose_thread_is_gone_is_closed_without_a_word(store: SqliteStore) -> None:
     record = TurnRecord(new_id("turn"), OWNER, new_id("thread"), f"{HERE}|{NOBODY}|x", now())
     await store.begin_turn(record)
     await Recovery(store, server_name(), ()).recover()

@@ -15,8 +15,7 @@ from parlour.chat.recovery import Recovery, server_name
 from parlour.errors import StoreUnavailable, TurnNotFound
 from parlour.protocol import JsonObject, new_id, timestamp
 from parlour.stores.base import Outcome
-from parlour.stores.sql import SqlStore
-from parlour.stores.sqlite import SqliteDatabase
+from parlour.stores.sqlite import SqliteDatabase, SqliteStore
 from tests.chat.conftest import Opened
 from tests.servers.answerers import Scripted, emit, fail, say
 from tests.servers.asking import CALLER, answered, ask, first, items, read, start
@@ -286,7 +285,7 @@ async def test_an_item_id_with_quotes_is_a_cursor_like_any_other(
 # -- databases that misbehave --------------------------------------------------------------------
 
 
-class Failing(SqlStore):
+class Failing(SqliteStore):
     """The real store, but the methods in ``away`` find the database gone as often as they say."""
 
     def __init__(self, path: Path) -> None:
@@ -302,15 +301,15 @@ class Failing(SqlStore):
         self._fail("add_item")
         await super().add_item(owner, thread_id, item)
 
-    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
+    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         self._fail("journal")
-        await super().journal(owner, turn_id, pending)
+        return await super().journal(owner, turn_id, pending)
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> None:
+    ) -> bool:
         self._fail("end_turn")
-        await super().end_turn(owner, turn_id, outcome, items)
+        return await super().end_turn(owner, turn_id, outcome, items)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ class TestEveryPlace(FilesContract):
     @pytest.fixture(params=sorted(FILES))
     def open_files(self, request: pytest.FixtureRequest, tmp_path: Path) -> OpenFiles:
         files = FILES.load(request.param)
-        return lambda: files.from_spec(str(tmp_path / "files"))
+        return lambda: files.from_spec(f"local:{tmp_path / 'files'}")
 
     @pytest.fixture(autouse=True)
     def nothing_blocks(self, open_files: OpenFiles) -> Iterator[None]:

@@ -12,7 +12,7 @@ import pytest
 from parlour.answer.base import Emit, Text, ThreadChange
 from parlour.http.health import HealthRoutes
 from parlour.protocol import JsonObject, new_id, timestamp
-from parlour.stores.sql import SqlStore
+from parlour.stores.sqlite import SqliteStore
 from tests.servers.answerers import Scripted, emit
 from tests.servers.client import Visitor, kinds, message, thread_of
 
@@ -477,7 +477,7 @@ def test_health_says_whether_the_database_answers(visitor: Visitor) -> None:
 
 
 async def test_health_names_the_reason_when_the_database_is_down(tmp_path: Path) -> None:
-    store = SqlStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
+    store = SqliteStore.from_spec(f"sqlite:///{tmp_path / 'chat.db'}")
     await store.open()
     health = HealthRoutes(store)
     assert (await health.health()).status_code == 200

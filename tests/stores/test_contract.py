@@ -14,7 +14,7 @@ from parlour.stores.contract import StoreContract
 
 
 class TestEveryStore(StoreContract):
-    @pytest.fixture(params=sorted(STORES))
+    @pytest.fixture(params=["memory", "sqlite"])
     def spec(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
         name: str = request.param
         return os.environ.get(f"PARLOUR_TEST_{name.upper()}", f"{name}:///{tmp_path}/test.db")

@@ -23,10 +23,11 @@ from parlour.errors import ConfigurationError, NotFound, StoreUnavailable
 from parlour.protocol import now
 from parlour.stores import migrations
 from parlour.stores.base import Outcome, Store, Thread
-from parlour.stores.contract import attachment, calls, hidden
+from parlour.stores.contract import calls, hidden
+from parlour.stores.contract_maintenance import attachment
 from parlour.stores.contract_turns import ADA, filled, ids, message, turn
 from parlour.stores.schema import HEAD, VERSION_TABLE, metadata
-from parlour.stores.sql import SqlStore
+from parlour.stores.sqlite import SqliteStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,8 +43,8 @@ def spec(path: Path) -> str:
 
 
 @pytest.fixture
-async def store(spec: str) -> AsyncIterator[SqlStore]:
-    store = SqlStore.from_spec(spec)
+async def store(spec: str) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore.from_spec(spec)
     await store.open()
     yield store
     await store.close()
@@ -64,7 +65,7 @@ async def test_two_processes_open_a_new_file_at_once_and_keep_every_item(spec: s
     for writer in writers:
         _, errors = await writer.communicate()
         assert (writer.returncode, errors) == (0, b"")
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     await store.open()
     kept = await ids(store)
     await store.close()
@@ -74,7 +75,7 @@ async def test_two_processes_open_a_new_file_at_once_and_keep_every_item(spec: s
 
 
 async def test_many_stores_open_a_new_file_at_the_same_moment(spec: str) -> None:
-    stores = [SqlStore.from_spec(spec) for _ in range(6)]
+    stores = [SqliteStore.from_spec(spec) for _ in range(6)]
     await asyncio.gather(*(store.open() for store in stores))
     await stores[0].add_thread(ADA, Thread("thr_1", now()))
     for store in stores:
@@ -89,7 +90,7 @@ async def test_opening_waits_for_another_process_that_writes_to_the_file(
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("CREATE TABLE pages (text)")
     other.execute("BEGIN IMMEDIATE")
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     opening = asyncio.create_task(store.open())
     await asyncio.sleep(0.1)
     assert not opening.done()
@@ -107,7 +108,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(spec: str) -> None:
     writer.send_signal(signal.SIGKILL)
     rest, _ = await writer.communicate()
     acknowledged += rest.decode().split("\n")[:-1]
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     await store.open()
     kept = await ids(store)
     await store.add_item(ADA, "thr_1", message("after"))
@@ -118,7 +119,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(spec: str) -> None:
 
 
 async def test_a_writer_waits_for_another_process_that_holds_the_lock(
-    store: SqlStore, path: Path
+    store: SqliteStore, path: Path
 ) -> None:
     await filled(store)
     other = sqlite3.connect(path, isolation_level=None)
@@ -144,7 +145,7 @@ def test_the_newest_revision_is_the_one_the_code_expects() -> None:
 def test_the_migrations_make_the_schema_of_the_tables(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/migrated.db")
     with engine.begin() as connection:
-        migrations.upgrade(connection)
+        migrations.migrate(connection)
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == HEAD
@@ -155,7 +156,7 @@ async def test_an_older_file_is_brought_up_to_date(spec: str, path: Path) -> Non
     path.parent.mkdir()
     with old_file(path) as older:
         older.execute(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL)")
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     await store.open()
     await filled(store, "a")
     assert await ids(store) == ["a"]
@@ -166,13 +167,13 @@ async def test_an_older_file_is_brought_up_to_date(spec: str, path: Path) -> Non
 
 
 async def test_a_file_of_a_newer_parlour_is_left_alone(
-    store: SqlStore, spec: str, path: Path
+    store: SqliteStore, spec: str, path: Path
 ) -> None:
     await store.close()
     with old_file(path) as newer:
         newer.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(StoreUnavailable, match="9999") as refused:
-        await SqlStore.from_spec(spec).open()
+        await SqliteStore.from_spec(spec).open()
     assert "newer Parlour" in refused.value.hint
 
 
@@ -182,7 +183,7 @@ async def test_a_database_is_shared_with_the_sites_own_tables(spec: str, path: P
         site.execute("CREATE TABLE threads (mine INTEGER)")
         site.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         site.execute("INSERT INTO alembic_version VALUES ('the site')")
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     await store.open()
     await filled(store, "a")
     assert await ids(store) == ["a"]
@@ -247,7 +248,7 @@ async def everything(store: Store) -> None:
     await store.delete_thread(ADA, "thr_1")
 
 
-async def test_every_statement_is_bound_to_its_owner(store: SqlStore) -> None:
+async def test_every_statement_is_bound_to_its_owner(store: SqliteStore) -> None:
     with statement_log() as log:
         await everything(store)
     assert len(log) > 50
@@ -259,7 +260,7 @@ async def test_every_statement_is_bound_to_its_owner(store: SqlStore) -> None:
 
 
 async def test_every_lookup_uses_an_index_and_no_page_is_sorted(
-    store: SqlStore, path: Path
+    store: SqliteStore, path: Path
 ) -> None:
     with statement_log() as log:
         await everything(store)
@@ -273,7 +274,7 @@ async def test_every_lookup_uses_an_index_and_no_page_is_sorted(
     database.close()
 
 
-async def test_statements_are_compiled_once(store: SqlStore) -> None:
+async def test_statements_are_compiled_once(store: SqliteStore) -> None:
     await filled(store, "a")
     compiled: list[str] = []
 
@@ -293,7 +294,7 @@ async def test_statements_are_compiled_once(store: SqlStore) -> None:
 
 
 async def test_nothing_blocks_the_event_loop(spec: str) -> None:
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     with blockbuster_ctx():
         await store.open()
         await everything(store)
@@ -301,7 +302,7 @@ async def test_nothing_blocks_the_event_loop(spec: str) -> None:
         await store.close()
 
 
-async def test_feedback_is_kept_with_its_item(store: SqlStore, path: Path) -> None:
+async def test_feedback_is_kept_with_its_item(store: SqliteStore, path: Path) -> None:
     await filled(store, "a", "b")
     await store.save_feedback(ADA, "thr_1", ["a", "b"], "positive")
     await store.save_feedback(ADA, "thr_1", ["b"], "negative")
@@ -321,21 +322,21 @@ async def test_feedback_is_kept_with_its_item(store: SqlStore, path: Path) -> No
 )
 def test_a_spec_without_a_file_is_refused_with_the_right_ones(spec: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        SqlStore.from_spec(spec)
+        SqliteStore.from_spec(spec)
     assert "sqlite:///chat.db" in refused.value.hint
     assert "memory" in refused.value.hint
 
 
 def test_a_spec_with_options_is_refused() -> None:
     with pytest.raises(ConfigurationError):
-        SqlStore.from_spec("sqlite:///chat.db?mode=ro")
+        SqliteStore.from_spec("sqlite:///chat.db?mode=ro")
 
 
 async def test_a_relative_file_is_made_where_the_program_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    store = SqlStore.from_spec("sqlite:///deep/er/ünï 100%.db")
+    store = SqliteStore.from_spec("sqlite:///deep/er/ünï 100%.db")
     await store.open()
     await store.close()
     assert (tmp_path / "deep" / "er" / "ünï 100%.db").exists()
@@ -345,7 +346,7 @@ async def test_a_broken_file_is_named_and_left_as_it_is(spec: str, path: Path) -
     path.parent.mkdir()
     path.write_bytes(b"this is not a database, " * 100)
     before = path.read_bytes()
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     with pytest.raises(StoreUnavailable, match="not a database") as refused:
         await store.open()
     await store.close()
@@ -356,14 +357,14 @@ async def test_a_broken_file_is_named_and_left_as_it_is(spec: str, path: Path) -
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="Needs a folder that root cannot write to.")
 async def test_a_folder_that_cannot_be_written_is_named() -> None:
-    store = SqlStore.from_spec("sqlite:////proc/chat.db")
+    store = SqliteStore.from_spec("sqlite:////proc/chat.db")
     with pytest.raises(StoreUnavailable) as refused:
         await store.open()
     await store.close()
     assert "/proc/chat.db" in refused.value.hint
 
 
-async def test_a_file_that_was_deleted_under_way_is_noticed(store: SqlStore, path: Path) -> None:
+async def test_a_file_that_was_deleted_under_way_is_noticed(store: SqliteStore, path: Path) -> None:
     await store.check()
     path.unlink()
     with pytest.raises(StoreUnavailable, match="No such file") as refused:
@@ -372,7 +373,7 @@ async def test_a_file_that_was_deleted_under_way_is_noticed(store: SqlStore, pat
 
 
 async def test_an_error_under_way_tells_no_content_and_not_where_the_file_lies(
-    store: SqlStore, path: Path
+    store: SqliteStore, path: Path
 ) -> None:
     await filled(store)
     with old_file(path) as database:
@@ -385,7 +386,7 @@ async def test_an_error_under_way_tells_no_content_and_not_where_the_file_lies(
     assert "a secret" not in f"{told} {refused.value.__cause__}"
 
 
-async def test_a_closed_store_says_so(store: SqlStore) -> None:
+async def test_a_closed_store_says_so(store: SqliteStore) -> None:
     await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.running_turns()

@@ -11,11 +11,11 @@ import sys
 from parlour.protocol import now
 from parlour.stores.base import Thread
 from parlour.stores.contract_turns import ADA, message
-from parlour.stores.sql import SqlStore
+from parlour.stores.sqlite import SqliteStore
 
 
 async def main(spec: str, name: str, count: int) -> None:
-    store = SqlStore.from_spec(spec)
+    store = SqliteStore.from_spec(spec)
     await store.open()
     await store.add_thread(ADA, Thread("thr_1", now()))
     for n in range(count):

@@ -13,9 +13,9 @@ from parlour.turnlog.contract import TurnLogContract
 
 
 class TestEveryTurnLog(TurnLogContract):
-    @pytest.fixture(params=sorted(TURNLOGS))
+    @pytest.fixture(params=["memory"])
     async def log(self, request: pytest.FixtureRequest) -> AsyncIterator[TurnLog]:
-        log = TURNLOGS.load(request.param).from_spec("")
+        log = TURNLOGS.load(request.param).from_spec(request.param)
         yield log
         await log.close()
 

@@ -31,7 +31,7 @@ async def test_an_ended_turn_is_forgotten_after_its_time() -> None:
     assert len(await read_all(log, "trn_1", 2)) == 1
     await asyncio.sleep(0.15)
     with pytest.raises(TurnNotFound):
-        await log.check(ADA, "trn_1")
+        await log.find(ADA, "trn_1")
     with pytest.raises(TurnNotFound):
         await log.request_stop(ADA, "trn_1")
     assert rows(log) == 0
@@ -43,8 +43,8 @@ async def test_a_running_turn_is_never_forgotten() -> None:
     writer.append(EventEntry(1, b"{}"))
     await write(await log.start(ADA, "trn_2", "thr_2"), tokens(3))
     with pytest.raises(TurnNotFound):
-        await log.check(ADA, "trn_2")
-    await log.check(ADA, "trn_1")
+        await log.find(ADA, "trn_2")
+    await log.find(ADA, "trn_1")
     await writer.close()
 
 
@@ -56,7 +56,7 @@ async def test_the_newest_ended_turns_are_kept_when_there_is_no_room_for_all() -
     kept = []
     for number in range(20):
         try:
-            await log.check(ADA, f"trn_{number}")
+            await log.find(ADA, f"trn_{number}")
         except TurnNotFound:
             continue
         kept.append(number)
@@ -71,7 +71,7 @@ async def test_a_reader_of_a_turn_that_is_being_forgotten_still_reads_to_the_end
     await asyncio.sleep(0)
     await write(writer, entries, pause_every=1000)
     with pytest.raises(TurnNotFound):
-        await log.check(ADA, "trn_1")
+        await log.find(ADA, "trn_1")
     assert told(await reader) == told(entries)
 
 
@@ -205,4 +205,4 @@ async def test_appending_costs_next_to_nothing() -> None:
 
 def test_an_address_is_refused() -> None:
     with pytest.raises(ConfigurationError):
-        MemoryTurnLog.from_spec("localhost")
+        MemoryTurnLog.from_spec("memory:localhost")

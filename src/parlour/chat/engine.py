@@ -17,7 +17,7 @@ from parlour.context import RequestContext
 from parlour.errors import Conflict, DuplicateRequest, TurnNotFound
 from parlour.protocol import new_id, now
 from parlour.stores.base import Store, TurnRecord
-from parlour.turnlog.base import Entry, TurnLog
+from parlour.turnlog.base import Entry, TurnInfo, TurnLog
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +66,12 @@ class Engine:
         self._server = server_name()
         self._turns: dict[str, Turn] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
-        self._unstoppable: set[str] = set()
         self._recovery = Recovery(store, self._server, self._turns)
 
     async def open(self) -> None:
         """Opens the store and the answerer, and closes what a dead server left running."""
         await self.store.open()
+        await self.turnlog.open()
         await self.answerer.open(self.store)
         await self._recovery.start()
 
@@ -108,14 +108,14 @@ class Engine:
         """The events of a turn with ``seq > after``; ``TurnNotFound`` when it is not the owner's."""
         return self.turnlog.read(owner, turn_id, after)
 
-    async def check(self, owner: str, turn_id: str) -> None:
-        """Returns if the turn can be read; ``TurnNotFound`` if not."""
-        await self.turnlog.check(owner, turn_id)
+    async def find(self, owner: str, turn_id: str) -> TurnInfo:
+        """The turn, if it can be read; ``TurnNotFound`` if not."""
+        return await self.turnlog.find(owner, turn_id)
 
     async def stop(self, owner: str, turn_id: str) -> None:
         """Stops a turn; ``Conflict`` when its answerer does not allow that."""
-        await self.turnlog.check(owner, turn_id)
-        if turn_id in self._unstoppable:
+        turn = await self.turnlog.find(owner, turn_id)
+        if not turn.may_stop:
             raise Conflict("This answer cannot be stopped.", hint="Wait until it has ended.")
         await self.turnlog.request_stop(owner, turn_id)
 
@@ -137,28 +137,29 @@ class Engine:
                     "This Idempotency-Key was used for another thread.",
                     hint="Use a new key for each request that is not a repetition.",
                 )
-            return await self._again(owner, kept.id)
-        writer = await self.turnlog.start(owner, record.id, record.thread_id)
+            return await self._again(owner, kept)
+        writer = await self.turnlog.start(
+            owner, record.id, record.thread_id, may_stop=prepared.may_stop
+        )
         turn = Turn(record, prepared.script, store=self.store, writer=writer)
         self._turns[turn.id] = turn
-        if not prepared.may_stop:
-            self._unstoppable.add(turn.id)
         task = asyncio.create_task(turn.run(self.turnlog, self.answerer, self.limits.busy_wait))
         self._tasks[task] = turn.id
         task.add_done_callback(self._forget)
         return Running(turn.id, prepared.may_stop)
 
-    async def _again(self, owner: str, turn_id: str) -> Running:
+    async def _again(self, owner: str, kept: TurnRecord) -> Running:
         """The earlier turn of the same Idempotency-Key."""
         try:
-            await self.turnlog.check(owner, turn_id)
+            turn = await self.turnlog.find(owner, kept.id)
         except TurnNotFound:
-            raise DuplicateRequest("This request was answered before.") from None
-        return Running(turn_id, turn_id not in self._unstoppable)
+            raise DuplicateRequest(
+                "This request was answered before.", thread_id=kept.thread_id
+            ) from None
+        return Running(kept.id, turn.may_stop)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         turn_id = self._tasks.pop(task)
         del self._turns[turn_id]
-        self._unstoppable.discard(turn_id)
         if not task.cancelled() and (error := task.exception()):
             log.error("turn %s broke", turn_id, exc_info=error)

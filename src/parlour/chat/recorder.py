@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
 from parlour.answer.base import AnswerEvent, Cite, Emit, Notice, Progress, Text, ThreadChange
@@ -23,11 +24,18 @@ class Recorder:
     """Numbers a turn's events, shows them to readers, and keeps what must not be lost.
 
     An item is in the store before a reader is told that it is done. Hidden items are stored and
-    never shown, whatever event they come in.
+    never shown, whatever event they come in. ``lost`` is called when the store says that the turn
+    is over: its thread was deleted, or another server has taken this one for dead.
     """
 
     def __init__(
-        self, owner: str, turn_id: str, thread_id: str, store: Store, writer: TurnWriter
+        self,
+        owner: str,
+        turn_id: str,
+        thread_id: str,
+        store: Store,
+        writer: TurnWriter,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.owner = owner
         self.turn_id = turn_id
@@ -38,6 +46,7 @@ class Recorder:
         self.asked = False
         """The thread holds a question that this turn has to answer."""
         self._writer = writer
+        self._lost = lost
         self._seq = 0
         self._drafts: dict[str, Draft] = {}
         self._hidden: set[str] = set()
@@ -236,4 +245,5 @@ class Recorder:
         self._journal.touch(len(delta))
 
     async def _write_journal(self) -> None:
-        await self.store.journal(self.owner, self.turn_id, self.unfinished())
+        if not await self.store.journal(self.owner, self.turn_id, self.unfinished()):
+            self._lost()

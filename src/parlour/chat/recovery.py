@@ -17,8 +17,8 @@ from parlour.chat.draft import Draft
 from parlour.errors import ThreadNotFound
 from parlour.stores.base import Store, Thread, TurnRecord
 
-BEAT_SECONDS = 5.0
-LEASE_SECONDS = 30.0
+BEAT_SECONDS = 2.0
+LEASE_SECONDS = 7.0
 _PROCESS = secrets.token_hex(4)
 """Tells this process from an earlier one with its number, such as a container's former life."""
 
@@ -34,7 +34,7 @@ class Recovery:
     """Says that our turns are alive, and ends those whose server is not.
 
     A turn's server is gone when it ran on this host and its process does not exist, or when nothing
-    was heard of it for 30 seconds of our own clock: other servers' clocks may be wrong, and after a
+    was heard of it for 7 seconds of our own clock: other servers' clocks may be wrong, and after a
     laptop's sleep every beat is old. A turn of ours whose end could not be stored is ended as well.
     """
 

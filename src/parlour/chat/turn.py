@@ -11,7 +11,7 @@ from typing import Any
 from parlour.answer.base import Answerer, AnswerEvent, Question, Text
 from parlour.chat import events
 from parlour.chat.recorder import Recorder
-from parlour.errors import ParlourError, ThreadBusy
+from parlour.errors import Conflict, ParlourError, ThreadBusy
 from parlour.protocol import JsonObject, is_hidden
 from parlour.stores.base import Outcome, Store, TurnRecord
 from parlour.turnlog.base import TurnLog, TurnWriter
@@ -55,7 +55,14 @@ class Turn:
         self._script = script
         self._store = store
         self._writer = writer
-        self._recorder = Recorder(record.owner, record.id, record.thread_id, store, writer)
+        self._recorder = Recorder(
+            record.owner,
+            record.id,
+            record.thread_id,
+            store,
+            writer,
+            lost=lambda: self.end("interrupted"),
+        )
         self._ending: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._said_all = False
         self._over = False
@@ -189,8 +196,9 @@ class Turn:
         """
         for pause in (*END_PAUSES, None):
             try:
-                await self._store.end_turn(self.owner, self.id, outcome, items)
-                return None
+                if await self._store.end_turn(self.owner, self.id, outcome, items):
+                    return None
+                return Conflict("This answer was ended elsewhere.")
             except Exception as error:
                 if pause is None:
                     log.error("turn %s: its end could not be stored: %r", self.id, error)

@@ -11,8 +11,8 @@ class Files(ABC):
 
     @classmethod
     @abstractmethod
-    def from_spec(cls, rest: str) -> Files:
-        """Opens it from the part of the spec after the name, such as a folder."""
+    def from_spec(cls, spec: str) -> Files:
+        """Opens nothing yet: the whole spec, such as ``local:folder`` or ``s3://bucket``."""
 
     @abstractmethod
     async def save(self, attachment_id: str, chunks: AsyncIterator[bytes]) -> int:

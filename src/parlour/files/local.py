@@ -34,13 +34,14 @@ class LocalFiles(Files):
         self._folder = folder
 
     @classmethod
-    def from_spec(cls, rest: str) -> LocalFiles:
-        if not rest:
+    def from_spec(cls, spec: str) -> LocalFiles:
+        folder = spec.removeprefix("local:")
+        if not folder:
             raise ConfigurationError(
                 "The folder for attachments is not named.",
                 hint="Set PARLOUR_FILES=local:<folder>, or leave it unset.",
             )
-        return cls(Path(rest))
+        return cls(Path(folder))
 
     async def save(self, attachment_id: str, chunks: AsyncIterator[bytes]) -> int:
         part = _Part(self._path(attachment_id))

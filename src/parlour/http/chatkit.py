@@ -56,7 +56,7 @@ class ChatRoutes:
     async def resume(self, request: Request, turn_id: str, after: int = 0) -> Response:
         """The rest of a turn, from ``after`` or the Last-Event-ID on."""
         caller, _ = await self.door.caller(request)
-        await self.engine.check(caller.owner, turn_id)
+        await self.engine.find(caller.owner, turn_id)
         if last := request.headers.get("last-event-id"):
             number = _NUMBER.search(last)
             if number is None:

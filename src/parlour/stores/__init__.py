@@ -6,7 +6,10 @@ from parlour.stores.base import Store
 STORES: Table[Store] = Table(
     "stores",
     {
-        "sqlite": "parlour.stores.sql:SqlStore",
+        "sqlite": "parlour.stores.sqlite:SqliteStore",
+        "postgresql": "parlour.stores.postgresql:PostgresqlStore",
+        "mysql": "parlour.stores.mysql:MysqlStore",
+        "mongodb": "parlour.stores.mongodb:MongodbStore",
         "memory": "parlour.stores.memory:MemoryStore",
     },
 )

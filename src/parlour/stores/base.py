@@ -52,6 +52,41 @@ class StoredItem:
     id: str
     type: str
     data: str
+    feedback: str | None = None
+    """The owner's latest thumb: ``positive``, ``negative`` or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Which revision of its schema a database has, None for an empty one, and which this Parlour needs."""
+
+    current: str | None
+    needed: str
+    revisions: tuple[str, ...] = ()
+    """Every revision this Parlour knows, oldest first."""
+
+    @property
+    def is_current(self) -> bool:
+        return self.current == self.needed
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How a database server is used; what does not apply to a store is ignored.
+
+    Seconds for ``pool_recycle`` (after which a connection is replaced) and ``timeout`` (for
+    connecting, and for waiting until a connection of the pool is free).
+    """
+
+    pool_size: int = 5
+    max_overflow: int = 10
+    pool_recycle: float = 1800
+    pool_pre_ping: bool = True
+    timeout: float = 10
+    partitions: int = 0
+    """PostgreSQL: into how many tables the items of a new database are split; 0 for one."""
+    read_only: bool = False
+    """A replica: opened without asking whether it takes writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +137,9 @@ def check_changes(changes: JsonObject) -> None:
         )
 
 
+DEFAULTS = StoreOptions()
+
+
 class Store(ABC):
     """Threads, items, attachments' records, feedback and turns of every owner, kept apart."""
 
@@ -110,12 +148,27 @@ class Store(ABC):
 
     @classmethod
     @abstractmethod
-    def from_spec(cls, spec: str) -> Store:
+    def from_spec(cls, spec: str, options: StoreOptions = DEFAULTS) -> Store:
         """Opens nothing yet: the whole spec, such as ``sqlite:///chat.db`` or ``memory``."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Connects and brings the schema up to date; ``StoreUnavailable`` when that fails."""
+        """Connects; ``StoreUnavailable`` when that fails.
+
+        An old schema is refused with ``SchemaOutdated``, which names the command; only SQLite
+        brings its own up to date.
+        """
+
+    @abstractmethod
+    async def schema(self) -> Schema:
+        """Which schema the database has; works before ``open``."""
+
+    @abstractmethod
+    async def migrate(self, revision: str | None = None) -> None:
+        """Brings the schema to a revision, the newest when none is named; works before ``open``.
+
+        ``"base"`` removes everything of ours. ``ConfigurationError`` for an unknown revision.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -155,8 +208,23 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def delete_thread(self, owner: str, thread_id: str) -> list[str]:
-        """Deletes the thread and everything of it; returns the ids of attachments it had."""
+    async def delete_thread(
+        self, owner: str, thread_id: str, *, idle_since: datetime | None = None
+    ) -> list[str]:
+        """Deletes the thread and everything of it; returns the ids of attachments it had.
+
+        With ``idle_since``, only if nothing was written to it since then, and no turn runs on it:
+        ``ThreadBusy`` otherwise.
+        """
+
+    @abstractmethod
+    async def idle_threads(
+        self, before: datetime, *, limit: int, after: tuple[str, str] | None = None
+    ) -> list[tuple[str, str]]:
+        """Owner and id of threads that nothing was written to since ``before``, by owner and id.
+
+        Looks across owners, for maintenance only. ``after`` is the last pair of the batch before.
+        """
 
     # -- items -----------------------------------------------------------------------------------
 
@@ -221,10 +289,10 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
+    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """Keeps the unfinished items of a running turn; the last call wins.
 
-        Nothing happens if the turn is closed, gone, or somebody else's.
+        False, and nothing happens, if the turn is closed, gone, or somebody else's.
         """
 
     @abstractmethod
@@ -238,8 +306,8 @@ class Store(ABC):
     @abstractmethod
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> None:
-        """Closes a running turn in one transaction; nothing happens if it is closed or gone already.
+    ) -> bool:
+        """Closes a running turn, all or nothing; False, and nothing happens, if it is closed or gone.
 
         Settles what the turn retired: gone for good when it finished, back in its place otherwise
         (unless something new took its id). Then adds ``items`` (as ``add_item`` does, skipped if
@@ -253,3 +321,12 @@ class Store(ABC):
     @abstractmethod
     async def running_turns(self) -> list[TurnRecord]:
         """Every owner's running turns, for closing those whose server is gone."""
+
+    # -- maintenance -----------------------------------------------------------------------------
+
+    @abstractmethod
+    async def sweep(self, before: datetime) -> list[str]:
+        """Forgets ended turns, and attachments that no message took, from before that time.
+
+        Returns the attachments' ids, whose bytes are to go too.
+        """

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from parlour.errors import AttachmentNotFound, BadRequest, ItemNotFound, NotFound, ThreadNotFound
+from parlour.errors import (
+    AttachmentNotFound,
+    BadRequest,
+    ItemNotFound,
+    NotFound,
+    ThreadNotFound,
+)
 from parlour.protocol import JsonObject, encode, now
 from parlour.stores.base import Order, Store, Thread
+from parlour.stores.contract_maintenance import NOON, MaintenanceContract, attachment
 from parlour.stores.contract_turns import ADA, EVE, TurnContract, filled, ids, message, turn
-
-NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
 ODD_TEXTS = (
     "",
@@ -35,18 +40,6 @@ LOOKALIKES = ("ada", "Ada", "ADA", "ada ", " ada", "àda", "a%a", "a_a", "ada\u2
 def hidden(item_id: str) -> JsonObject:
     """An item that is for the model only."""
     return message(item_id) | {"type": "hidden_context_item", "content": "secret"}
-
-
-def attachment(attachment_id: str, thread_id: str | None = None) -> JsonObject:
-    """An attachment's record."""
-    return {
-        "id": attachment_id,
-        "type": "file",
-        "name": "Übersicht 📄.pdf",
-        "mime_type": "application/pdf",
-        "thread_id": thread_id,
-        "metadata": {"size": 3},
-    }
 
 
 async def walk_items(
@@ -98,6 +91,7 @@ def calls(store: Store, owner: str, thread_id: str, file_id: str) -> list[Awaita
         store.retire_after(owner, thread_id, "a", "trn_1"),
         store.load_attachment(owner, file_id),
         store.delete_attachment(owner, file_id),
+        store.delete_thread(owner, thread_id, idle_since=NOON + timedelta(days=9999)),
         store.delete_thread(owner, thread_id),
     ]
 
@@ -111,7 +105,7 @@ async def refusals(calls: list[Awaitable[object]]) -> list[tuple[type[NotFound],
     return found
 
 
-class StoreContract(TurnContract):
+class StoreContract(TurnContract, MaintenanceContract):
     """What holds for every store."""
 
     @pytest.fixture
@@ -389,6 +383,11 @@ class StoreContract(TurnContract):
         for unknown in ("elsewhere", "never"):
             with pytest.raises(ItemNotFound):
                 await store.save_feedback(ADA, "thr_1", ["a", unknown], "negative")
+        assert (await store.load_item(ADA, "thr_1", "a")).feedback == "positive"
+        page = await store.list_items(ADA, "thr_1", limit=5, order="asc")
+        assert [item.feedback for item in page.data] == ["positive", "negative"]
+        await store.save_item(ADA, "thr_1", message("a", "changed"))
+        assert (await store.load_item(ADA, "thr_1", "a")).feedback == "positive"
         await store.delete_thread(ADA, "thr_1")
 
     # -- a life ----------------------------------------------------------------------------------

@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from parlour.errors import AttachmentNotFound, ItemNotFound, ThreadNotFound, TurnNotFound
+from parlour.errors import (
+    AttachmentNotFound,
+    ItemNotFound,
+    ThreadBusy,
+    ThreadNotFound,
+    TurnNotFound,
+)
 from parlour.protocol import HIDDEN_TYPES, JsonObject, encode, now, parse
 from parlour.stores.base import (
+    DEFAULTS,
     Order,
     Outcome,
     Page,
+    Schema,
     Store,
     StoredItem,
+    StoreOptions,
     Thread,
     TurnRecord,
     check_changes,
@@ -35,6 +44,7 @@ class _Thread:
     created_at: datetime
     fields: str
     items: list[_Item] = field(default_factory=list)
+    touched: datetime = field(default_factory=now)
 
     def live(self, item_id: str) -> _Item | None:
         return next((i for i in self.items if i.id == item_id and i.retired_by is None), None)
@@ -64,14 +74,21 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         self._threads: dict[str, _Thread] = {}
-        # id -> (owner, record)
-        self._attachments: dict[str, tuple[str, str]] = {}
+        # id -> (owner, record, when it was made)
+        self._attachments: dict[str, tuple[str, str, datetime]] = {}
         self._turns: dict[str, _Turn] = {}
 
     @classmethod
-    def from_spec(cls, spec: str) -> MemoryStore:
+    def from_spec(cls, spec: str, options: StoreOptions = DEFAULTS) -> MemoryStore:
         """There is nothing to choose."""
         return cls()
+
+    async def schema(self) -> Schema:
+        """There is only one."""
+        return Schema("memory", "memory", ("memory",))
+
+    async def migrate(self, revision: str | None = None) -> None:
+        """There is nothing to change."""
 
     async def open(self) -> None:
         """Always succeeds."""
@@ -91,6 +108,11 @@ class MemoryStore(Store):
         row = self._threads.get(thread_id)
         if row is None or row.owner != owner:
             raise ThreadNotFound(f"There is no thread {thread_id}.")
+        return row
+
+    def _touch(self, owner: str, thread_id: str) -> _Thread:
+        row = self._thread(owner, thread_id)
+        row.touched = now()
         return row
 
     def _item(self, owner: str, thread_id: str, item_id: str) -> _Item:
@@ -120,7 +142,7 @@ class MemoryStore(Store):
     async def update_thread(self, owner: str, thread_id: str, changes: JsonObject) -> Thread:
         """See ``Store``."""
         check_changes(changes)
-        row = self._thread(owner, thread_id)
+        row = self._touch(owner, thread_id)
         row.fields = _text(parse(row.fields) | changes)
         return await self.load_thread(owner, thread_id)
 
@@ -135,31 +157,49 @@ class MemoryStore(Store):
             own = own[own.index(cursor) + 1 :]
         return Page.cut([await self.load_thread(owner, key) for _, key in own[: limit + 1]], limit)
 
-    async def delete_thread(self, owner: str, thread_id: str) -> list[str]:
+    async def delete_thread(
+        self, owner: str, thread_id: str, *, idle_since: datetime | None = None
+    ) -> list[str]:
         """See ``Store``."""
-        self._thread(owner, thread_id)
+        row = self._thread(owner, thread_id)
+        turns = [
+            turn.record
+            for turn in self._turns.values()
+            if turn.record.owner == owner and turn.record.thread_id == thread_id
+        ]
+        busy = any(turn.outcome == "running" for turn in turns)
+        if idle_since is not None and (busy or row.touched >= idle_since):
+            raise ThreadBusy(f"Thread {thread_id} is in use.")
         del self._threads[thread_id]
-        for turn in list(self._turns.values()):
-            if turn.record.owner == owner and turn.record.thread_id == thread_id:
-                del self._turns[turn.record.id]
+        for turn in turns:
+            del self._turns[turn.id]
         gone = [
             key
-            for key, (holder, data) in self._attachments.items()
+            for key, (holder, data, _) in self._attachments.items()
             if holder == owner and parse(data).get("thread_id") == thread_id
         ]
         for key in gone:
             del self._attachments[key]
         return gone
 
+    async def idle_threads(
+        self, before: datetime, *, limit: int, after: tuple[str, str] | None = None
+    ) -> list[tuple[str, str]]:
+        """See ``Store``."""
+        idle = sorted(
+            (row.owner, key) for key, row in self._threads.items() if row.touched < before
+        )
+        return [pair for pair in idle if after is None or pair > after][:limit]
+
     # -- items -----------------------------------------------------------------------------------
 
     async def add_item(self, owner: str, thread_id: str, item: JsonObject) -> None:
         """See ``Store``."""
-        self._thread(owner, thread_id).add(item)
+        self._touch(owner, thread_id).add(item)
 
     async def save_item(self, owner: str, thread_id: str, item: JsonObject) -> None:
         """See ``Store``."""
-        thread = self._thread(owner, thread_id)
+        thread = self._touch(owner, thread_id)
         row = thread.live(item["id"])
         if row is None:
             thread.add(item)
@@ -169,7 +209,7 @@ class MemoryStore(Store):
     async def load_item(self, owner: str, thread_id: str, item_id: str) -> StoredItem:
         """See ``Store``."""
         row = self._item(owner, thread_id, item_id)
-        return StoredItem(row.id, row.type, row.data)
+        return StoredItem(row.id, row.type, row.data, row.feedback)
 
     async def list_items(
         self,
@@ -183,7 +223,7 @@ class MemoryStore(Store):
     ) -> Page[StoredItem]:
         """See ``Store``."""
         rows = [
-            StoredItem(row.id, row.type, row.data)
+            StoredItem(row.id, row.type, row.data, row.feedback)
             for row in self._thread(owner, thread_id).items
             if row.retired_by is None and (hidden or row.type not in HIDDEN_TYPES)
         ]
@@ -198,7 +238,7 @@ class MemoryStore(Store):
 
     async def delete_item(self, owner: str, thread_id: str, item_id: str) -> None:
         """See ``Store``."""
-        thread = self._thread(owner, thread_id)
+        thread = self._touch(owner, thread_id)
         row = thread.live(item_id)
         if row is not None:
             thread.items.remove(row)
@@ -206,16 +246,18 @@ class MemoryStore(Store):
     # -- attachments and feedback ----------------------------------------------------------------
 
     def _attachment(self, owner: str, attachment_id: str) -> str:
-        holder, data = self._attachments.get(attachment_id, (None, ""))
+        holder, data, _ = self._attachments.get(attachment_id, (None, "", None))
         if holder != owner:
             raise AttachmentNotFound(f"There is no attachment {attachment_id}.")
         return data
 
     async def save_attachment(self, owner: str, attachment: JsonObject) -> None:
         """See ``Store``."""
+        made = now()
         if attachment["id"] in self._attachments:
             self._attachment(owner, attachment["id"])
-        self._attachments[attachment["id"]] = (owner, _text(attachment))
+            made = self._attachments[attachment["id"]][2]
+        self._attachments[attachment["id"]] = (owner, _text(attachment), made)
 
     async def load_attachment(self, owner: str, attachment_id: str) -> JsonObject:
         """See ``Store``."""
@@ -230,7 +272,7 @@ class MemoryStore(Store):
         self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str
     ) -> None:
         """See ``Store``."""
-        self._thread(owner, thread_id)
+        self._touch(owner, thread_id)
         for row in [self._item(owner, thread_id, item_id) for item_id in item_ids]:
             row.feedback = kind
 
@@ -254,11 +296,13 @@ class MemoryStore(Store):
         self._turns[turn.id] = kept
         return kept.copy()
 
-    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
+    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """See ``Store``."""
         turn = self._running(owner, turn_id)
-        if turn is not None:
-            turn.pending = _text(list(pending))
+        if turn is None:
+            return False
+        turn.pending = _text(list(pending))
+        return True
 
     async def retire_after(self, owner: str, thread_id: str, item_id: str, turn_id: str) -> None:
         """See ``Store``."""
@@ -274,15 +318,16 @@ class MemoryStore(Store):
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> None:
+    ) -> bool:
         """See ``Store``."""
         turn = self._running(owner, turn_id)
         if turn is None:
-            return
+            return False
         turn.record, turn.pending = replace(turn.record, outcome=outcome), "[]"
         thread = self._threads.get(turn.record.thread_id)
         if thread is None or thread.owner != owner:
-            return
+            return True
+        thread.touched = now()
         taken = {row.id for row in thread.items if row.retired_by is None}
         thread.items = [
             row
@@ -294,6 +339,7 @@ class MemoryStore(Store):
                 row.retired_by = None
         for item in items:
             thread.add(item)
+        return True
 
     async def beat(self, server: str) -> None:
         """See ``Store``."""
@@ -304,3 +350,19 @@ class MemoryStore(Store):
     async def running_turns(self) -> list[TurnRecord]:
         """See ``Store``."""
         return [turn.copy() for turn in self._turns.values() if turn.record.outcome == "running"]
+
+    # -- maintenance -----------------------------------------------------------------------------
+
+    async def sweep(self, before: datetime) -> list[str]:
+        """See ``Store``."""
+        for turn in list(self._turns.values()):
+            if turn.record.outcome != "running" and turn.record.beat_at < before:
+                del self._turns[turn.record.id]
+        gone = [
+            key
+            for key, (_, data, made) in self._attachments.items()
+            if made < before and parse(data).get("thread_id") is None
+        ]
+        for key in gone:
+            del self._attachments[key]
+        return gone

@@ -13,7 +13,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     ForeignKey,
     Index,
     MetaData,
@@ -21,13 +20,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    insert,
-    inspect,
-    select,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision in ``migrations/versions``; a database that has it needs no Alembic."""
+
+REVISIONS: Final = ("0001", "0002")
+"""Every revision, oldest first."""
 
 VERSION_TABLE: Final = "parlour_schema"
 
@@ -39,7 +38,7 @@ KEY: Final = String(255)
 metadata: Final = MetaData()
 
 # Alembic's own table, described here so that a new database can be made without importing Alembic.
-_version: Final = Table(
+version: Final = Table(
     VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True)
 )
 
@@ -56,6 +55,7 @@ threads: Final = Table(
     Column("allowed_image_domains", Text, nullable=False),
     Column("metadata", Text, nullable=False),
     Index("parlour_threads_by_owner", "owner", "created_at", "id"),
+    Index("parlour_threads_by_age", "updated_at"),
 )
 
 # An item's id is unique in its thread only: agents on Chat Completions repeat theirs everywhere.
@@ -81,8 +81,10 @@ attachments: Final = Table(
     Column("id", KEY, primary_key=True),
     Column("owner", KEY, nullable=False),
     Column("thread_id", KEY),
+    Column("created_at", BigInteger, nullable=False),
     Column("data", Text, nullable=False),
     Index("parlour_attachments_by_thread", "owner", "thread_id"),
+    Index("parlour_attachments_by_age", "created_at"),
 )
 
 # No foreign key here either: a turn begins before the thread it makes.
@@ -100,6 +102,7 @@ turns: Final = Table(
     UniqueConstraint("owner", "key", name="parlour_turns_by_key"),
     Index("parlour_turns_by_thread", "owner", "thread_id"),
     Index("parlour_turns_by_outcome", "outcome", "server"),
+    Index("parlour_turns_by_age", "beat_at"),
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,19 +117,3 @@ def to_micros(moment: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """The aware UTC time again, exactly."""
     return _EPOCH + micros * _MICROSECOND
-
-
-def bring_up_to_date(connection: Connection) -> None:
-    """Makes the tables in a new database, or runs the revisions an older one lacks.
-
-    The caller's transaction holds the write lock, so that two processes take turns.
-    """
-    if not inspect(connection).has_table(VERSION_TABLE):
-        metadata.create_all(connection, checkfirst=False)
-        _version.create(connection, checkfirst=False)
-        connection.execute(insert(_version).values(version_num=HEAD))
-    elif connection.scalar(select(_version.c.version_num)) != HEAD:
-        # Importing Alembic takes most of a second, which only an upgrade is worth.
-        from parlour.stores.migrations import upgrade
-
-        upgrade(connection)

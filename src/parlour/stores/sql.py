@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from sqlalchemy.sql.dml import Insert
 from parlour.errors import (
     AttachmentNotFound,
     ItemNotFound,
+    ThreadBusy,
     ThreadNotFound,
     TurnNotFound,
 )
@@ -21,26 +23,23 @@ from parlour.stores.base import (
     Order,
     Outcome,
     Page,
+    Schema,
     Store,
     StoredItem,
     Thread,
     TurnRecord,
     check_changes,
 )
+from parlour.stores.database import Database
+from parlour.stores.revision import move_to, schema_of
 from parlour.stores.schema import from_micros, to_micros
-from parlour.stores.sqlite import SqliteDatabase, sqlite_path
 
 
 class SqlStore(Store):
     """One transaction a call, each statement bound to its owner."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-
-    @classmethod
-    def from_spec(cls, spec: str) -> SqlStore:
-        """``sqlite:///relative.db`` or ``sqlite:////absolute.db``; opens nothing yet."""
-        return cls(SqliteDatabase(sqlite_path(spec)))
 
     async def open(self) -> None:
         """See ``Store``."""
@@ -53,6 +52,14 @@ class SqlStore(Store):
     async def check(self) -> None:
         """See ``Store``."""
         await self._database.check()
+
+    async def schema(self) -> Schema:
+        """See ``Store``."""
+        return await self._database.migrate(schema_of)
+
+    async def migrate(self, revision: str | None = None) -> None:
+        """See ``Store``."""
+        await self._database.migrate(lambda c: move_to(c, revision))
 
     # -- threads ---------------------------------------------------------------------------------
 
@@ -106,12 +113,18 @@ class SqlStore(Store):
 
         return Page.cut(await self._database.read(work), limit)
 
-    async def delete_thread(self, owner: str, thread_id: str) -> list[str]:
+    async def delete_thread(
+        self, owner: str, thread_id: str, *, idle_since: datetime | None = None
+    ) -> list[str]:
         """See ``Store``."""
         bound = {"caller": owner, "thread": thread_id}
 
         def work(connection: Connection) -> list[str]:
-            _touch(connection, owner, thread_id)
+            if idle_since is None:
+                _touch(connection, owner, thread_id)
+            elif connection.scalar(sql.LOCK_IDLE, bound | {"since": to_micros(idle_since)}) is None:
+                _load_thread(connection, owner, thread_id)
+                raise ThreadBusy(f"Thread {thread_id} is in use.")
             gone = list(connection.scalars(sql.ATTACHMENTS_OF_THREAD, bound))
             connection.execute(sql.DELETE_ATTACHMENTS, bound)
             connection.execute(sql.DELETE_TURNS, bound)
@@ -120,6 +133,18 @@ class SqlStore(Store):
             return gone
 
         return await self._database.write(work)
+
+    async def idle_threads(
+        self, before: datetime, *, limit: int, after: tuple[str, str] | None = None
+    ) -> list[tuple[str, str]]:
+        """See ``Store``."""
+        owner, thread_id = after or ("", "")
+        bound = {"since": to_micros(before), "limit": limit, "owner": owner, "thread": thread_id}
+
+        def work(connection: Connection) -> list[tuple[str, str]]:
+            return [(row.owner, row.id) for row in connection.execute(sql.IDLE_THREADS, bound)]
+
+        return await self._database.read(work)
 
     # -- items -----------------------------------------------------------------------------------
 
@@ -200,6 +225,7 @@ class SqlStore(Store):
         key, thread_id, text = attachment["id"], attachment.get("thread_id"), _text(attachment)
         bound = {"caller": owner, "file": key, "thread": thread_id, "text": text}
         row = {"id": key, "owner": owner, "thread_id": thread_id, "data": text}
+        row["created_at"] = to_micros(now())
 
         def work(connection: Connection) -> None:
             if connection.execute(sql.REPLACE_ATTACHMENT, bound).rowcount:
@@ -266,10 +292,10 @@ class SqlStore(Store):
 
         return await self._database.write(work)
 
-    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> None:
+    async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """See ``Store``."""
         bound = {"caller": owner, "turn": turn_id, "text": _text(list(pending))}
-        await self._database.write(lambda c: c.execute(sql.JOURNAL, bound))
+        return await self._database.write(lambda c: c.execute(sql.JOURNAL, bound).rowcount > 0)
 
     async def retire_after(self, owner: str, thread_id: str, item_id: str, turn_id: str) -> None:
         """See ``Store``."""
@@ -288,22 +314,23 @@ class SqlStore(Store):
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> None:
+    ) -> bool:
         """See ``Store``."""
         bound: JsonObject = {"caller": owner, "turn": turn_id}
         columns = [_item_columns(owner, "", item) for item in items]
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             if connection.execute(sql.CLOSE_TURN, bound | {"ending": outcome}).rowcount == 0:
-                return
+                return False
             thread_id = connection.scalar(sql.TURN_THREAD, bound)
             here = bound | {"thread": thread_id}
             _settle(connection, here, finished=outcome == "finished")
             for item in columns:
                 if connection.execute(sql.TOUCH_THREAD, here | _moment()).rowcount:
                     connection.execute(sql.ADD_ITEM, item | {"thread": thread_id})
+            return True
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def beat(self, server: str) -> None:
         """See ``Store``."""
@@ -313,6 +340,25 @@ class SqlStore(Store):
     async def running_turns(self) -> list[TurnRecord]:
         """See ``Store``."""
         return await self._database.read(lambda c: [_turn(*row) for row in c.execute(sql.RUNNING)])
+
+    # -- maintenance -----------------------------------------------------------------------------
+
+    async def sweep(self, before: datetime) -> list[str]:
+        """See ``Store``."""
+        bound = {"since": to_micros(before)}
+
+        def work(connection: Connection) -> list[str]:
+            connection.execute(sql.FORGET_TURNS, bound)
+            gone = list(connection.scalars(sql.UNTAKEN, bound))
+            # One by one, and looked at again: a message may have taken it in the meantime.
+            deleted = [
+                key
+                for key in gone
+                if connection.execute(sql.DELETE_UNTAKEN, {"file": key}).rowcount
+            ]
+            return deleted
+
+        return await self._database.write(work)
 
 
 def _text(value: object) -> str:

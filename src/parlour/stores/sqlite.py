@@ -1,4 +1,4 @@
-"""How SQLite is opened and run: the one file of the SQL store that knows its database.
+"""The SQL store in an SQLite file.
 
 Work is a plain function on a SQLAlchemy connection and runs in a worker thread: one hop a
 transaction. (Through an async driver every statement hops; measured, five times the CPU.)
@@ -19,7 +19,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from parlour.errors import ConfigurationError, StoreUnavailable
-from parlour.stores.schema import bring_up_to_date
+from parlour.stores.base import DEFAULTS, StoreOptions
+from parlour.stores.database import Database
+from parlour.stores.revision import move_to
+from parlour.stores.sql import SqlStore
 
 T = TypeVar("T")
 
@@ -51,7 +54,16 @@ def sqlite_path(spec: str) -> Path:
     return Path(url.database)
 
 
-class SqliteDatabase:
+class SqliteStore(SqlStore):
+    """Brings its schema up to date by itself."""
+
+    @classmethod
+    def from_spec(cls, spec: str, options: StoreOptions = DEFAULTS) -> SqliteStore:
+        """``sqlite:///relative.db`` or ``sqlite:////absolute.db``; opens nothing yet."""
+        return cls(SqliteDatabase(sqlite_path(spec)))
+
+
+class SqliteDatabase(Database):
     """One file: one writer at a time, several readers beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -111,6 +123,10 @@ class SqliteDatabase:
         """
         return await self._run(self._write_thread, lambda: self._transact(work))
 
+    async def migrate(self, work: Callable[[Connection], T]) -> T:
+        """See ``Database``: a writer is alone in any case."""
+        return await self._run(self._write_thread, lambda: self._transact(work), str(self.path))
+
     async def _run(
         self, threads: ThreadPoolExecutor, work: Callable[[], T], name: str | None = None
     ) -> T:
@@ -138,7 +154,7 @@ class SqliteDatabase:
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._use_wal()
-        self._transact(bring_up_to_date)
+        self._transact(move_to)
 
     def _check(self) -> None:
         # SQLite goes on writing to a file that was deleted, and nobody would ever read it.

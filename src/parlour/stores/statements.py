@@ -1,6 +1,6 @@
 """The SQL store's statements, built once so that SQLAlchemy compiles each of them once.
 
-Every one is bound to its owner, ``:caller``; only ``BEAT`` and ``RUNNING`` look across owners.
+Every one is bound to its owner, ``:caller``, but for those of ``ACROSS_OWNERS``.
 Parameters are named apart from columns: ``:caller``, ``:thread``, ``:item``, ``:turn``, ``:file``.
 """
 
@@ -34,6 +34,7 @@ _item = bindparam("item", type_=KEY)
 _turn = bindparam("turn", type_=KEY)
 _file = bindparam("file", type_=KEY)
 _limit = bindparam("limit", type_=BigInteger)
+_since = bindparam("since", type_=BigInteger)
 
 # -- threads -------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ THREADS_PAGE: Final = {
 _in_thread = and_(items.c.thread_id == _thread, items.c.owner == _caller)
 _live = and_(_in_thread, items.c.retired_by == LIVE)
 _live_item = and_(_live, items.c.id == _item)
-_item_row = select(items.c.id, items.c.type, items.c.data)
+_item_row = select(items.c.id, items.c.type, items.c.data, items.c.feedback)
 
 ADD_ITEM: Final = insert(items).from_select(
     ["thread_id", "id", "retired_by", "owner", "seq", "type", "hidden", "data"],
@@ -118,7 +119,7 @@ def _visible(hidden: bool) -> ColumnElement[bool]:
     return _live if hidden else and_(_live, items.c.hidden.is_(False))
 
 
-def _items_page(order: Order, after: bool, hidden: bool) -> Select[str, str, str]:
+def _items_page(order: Order, after: bool, hidden: bool) -> Select[str, str, str, str | None]:
     query = _item_row.where(_visible(hidden)).limit(_limit)
     cursor = cursor_seq(hidden).scalar_subquery()
     if order == "desc":
@@ -206,3 +207,34 @@ BEAT: Final = (
     .values(beat_at=bindparam("now", type_=BigInteger))
 )
 RUNNING: Final = _turn_row.where(turns.c.outcome == "running")
+
+# -- maintenance ---------------------------------------------------------------------------------
+
+_turn_runs_here = exists().where(
+    turns.c.owner == _caller, turns.c.thread_id == _thread, turns.c.outcome == "running"
+)
+LOCK_IDLE: Final = (
+    select(threads.c.id)
+    .where(_own_thread, threads.c.updated_at < _since, ~_turn_runs_here)
+    .with_for_update()
+)
+_idle_owner = bindparam("owner", type_=KEY)
+IDLE_THREADS: Final = (
+    select(threads.c.owner, threads.c.id)
+    .where(
+        threads.c.updated_at < _since,
+        or_(
+            threads.c.owner > _idle_owner,
+            and_(threads.c.owner == _idle_owner, threads.c.id > _thread),
+        ),
+    )
+    .order_by(threads.c.owner, threads.c.id)
+    .limit(_limit)
+)
+FORGET_TURNS: Final = delete(turns).where(turns.c.outcome != "running", turns.c.beat_at < _since)
+_untaken = attachments.c.thread_id.is_(None)
+UNTAKEN: Final = select(attachments.c.id).where(_untaken, attachments.c.created_at < _since)
+DELETE_UNTAKEN: Final = delete(attachments).where(_untaken, attachments.c.id == _file)
+
+ACROSS_OWNERS: Final = (BEAT, RUNNING, IDLE_THREADS, FORGET_TURNS, UNTAKEN, DELETE_UNTAKEN)
+"""The only statements that are not bound to one owner: they keep the whole store in order."""

@@ -30,6 +30,16 @@ class EventEntry:
 Entry = TextEntry | EventEntry
 
 
+@dataclass(frozen=True, slots=True)
+class TurnInfo:
+    """What is known of a turn wherever its log can be read."""
+
+    turn_id: str
+    thread_id: str
+    may_stop: bool = True
+    """As its visitor was told."""
+
+
 class TurnWriter(ABC):
     """The one hand that writes a turn's log; appending never waits for a reader."""
 
@@ -56,11 +66,13 @@ class TurnLog(ABC):
 
     @classmethod
     @abstractmethod
-    def from_spec(cls, rest: str) -> TurnLog:
-        """Opens it from the part of the spec after the name."""
+    def from_spec(cls, spec: str) -> TurnLog:
+        """Opens nothing yet: the whole spec, such as ``memory`` or ``redis://localhost``."""
 
     @abstractmethod
-    async def start(self, owner: str, turn_id: str, thread_id: str) -> TurnWriter:
+    async def start(
+        self, owner: str, turn_id: str, thread_id: str, *, may_stop: bool = True
+    ) -> TurnWriter:
         """Opens the log of a new turn."""
 
     @abstractmethod
@@ -71,8 +83,8 @@ class TurnLog(ABC):
         """
 
     @abstractmethod
-    async def check(self, owner: str, turn_id: str) -> None:
-        """Returns if ``read`` would find the turn; raises ``TurnNotFound`` as it would."""
+    async def find(self, owner: str, turn_id: str) -> TurnInfo:
+        """The turn that ``read`` would read; raises ``TurnNotFound`` as it would."""
 
     @abstractmethod
     async def running(self, owner: str, thread_id: str) -> str | None:
@@ -87,7 +99,18 @@ class TurnLog(ABC):
 
     @abstractmethod
     def hold(self, thread_id: str, wait: float) -> AbstractAsyncContextManager[None]:
-        """The thread's turn lock; ``ThreadBusy`` when it is not free within ``wait`` seconds."""
+        """The thread's turn lock; ``ThreadBusy`` when it is not free within ``wait`` seconds.
+
+        It is handed on in the order of asking, and free again 10 seconds after a holder's death.
+        """
+
+    async def open(self) -> None:
+        """Connects, where there is something to connect to; ``TurnLogUnavailable`` when that fails."""
+        return None
+
+    async def healthy(self) -> None:
+        """Returns if the log can be written and read now; ``TurnLogUnavailable`` if not."""
+        return None
 
     async def close(self) -> None:
         """Lets go of everything."""

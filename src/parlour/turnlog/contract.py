@@ -247,13 +247,13 @@ class _Strangers:
         assert not writer.stop_requested
         await writer.close()
         await self._is_hidden(log, EVE, turn)
-        await log.check(ADA, turn)
+        await log.find(ADA, turn)
 
     async def _is_hidden(self, log: TurnLog, owner: str, turn: str) -> None:
         with pytest.raises(TurnNotFound):
             await anext(log.read(owner, turn))
         with pytest.raises(TurnNotFound):
-            await log.check(owner, turn)
+            await log.find(owner, turn)
         with pytest.raises(TurnNotFound):
             await log.request_stop(owner, turn)
 

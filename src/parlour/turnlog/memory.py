@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from parlour.errors import ConfigurationError, ThreadBusy, TurnNotFound
-from parlour.turnlog.base import Entry, TextEntry, TurnLog, TurnWriter
+from parlour.turnlog.base import Entry, TextEntry, TurnInfo, TurnLog, TurnWriter
 
 # Appended entries are packed a block at a time, so that packing costs little per entry and never
 # holds up the loop for longer than a millisecond.
@@ -80,10 +80,9 @@ def _text_part(entry: Entry) -> tuple[str, int]:
 class _Log(TurnWriter):
     """One turn's entries: packed runs, then the newest entries as they came."""
 
-    def __init__(self, owner: str, turn_id: str, thread_id: str, memory: MemoryTurnLog) -> None:
+    def __init__(self, owner: str, info: TurnInfo, memory: MemoryTurnLog) -> None:
         self.owner = owner
-        self.turn_id = turn_id
-        self.thread_id = thread_id
+        self.info = info
         self.ended = False
         self.size = _LOG_OVERHEAD
         self._memory = memory
@@ -203,17 +202,19 @@ class MemoryTurnLog(TurnLog):
         self._holds: dict[str, _Hold] = {}
 
     @classmethod
-    def from_spec(cls, rest: str) -> MemoryTurnLog:
-        if rest:
+    def from_spec(cls, spec: str) -> MemoryTurnLog:
+        if spec != "memory":
             raise ConfigurationError(
-                f"The memory turn log takes no address, but was given {rest!r}.",
+                f"The memory turn log takes no address, but was given {spec!r}.",
                 hint="Set PARLOUR_TURNLOG=memory.",
             )
         return cls()
 
-    async def start(self, owner: str, turn_id: str, thread_id: str) -> TurnWriter:
+    async def start(
+        self, owner: str, turn_id: str, thread_id: str, *, may_stop: bool = True
+    ) -> TurnWriter:
         self._forget_old()
-        log = _Log(owner, turn_id, thread_id, self)
+        log = _Log(owner, TurnInfo(turn_id, thread_id, may_stop), self)
         self._logs[turn_id] = log
         self._running.setdefault((owner, thread_id), []).append(turn_id)
         return log
@@ -231,8 +232,8 @@ class MemoryTurnLog(TurnLog):
             else:
                 await log.wait()
 
-    async def check(self, owner: str, turn_id: str) -> None:
-        self._find(owner, turn_id)
+    async def find(self, owner: str, turn_id: str) -> TurnInfo:
+        return self._find(owner, turn_id).info
 
     async def running(self, owner: str, thread_id: str) -> str | None:
         turns = self._running.get((owner, thread_id))
@@ -270,11 +271,11 @@ class MemoryTurnLog(TurnLog):
     def ended(self, log: _Log) -> None:
         """Moves a log from the running ones to those that are kept for latecomers."""
         log.end()
-        turns = self._running[log.owner, log.thread_id]
-        turns.remove(log.turn_id)
+        turns = self._running[log.owner, log.info.thread_id]
+        turns.remove(log.info.turn_id)
         if not turns:
-            del self._running[log.owner, log.thread_id]
-        self._kept[log.turn_id] = time.monotonic() + self._keep_seconds
+            del self._running[log.owner, log.info.thread_id]
+        self._kept[log.info.turn_id] = time.monotonic() + self._keep_seconds
         self._kept_bytes += log.size
         self._forget_old()
 

@@ -9,23 +9,51 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
-from parlour.errors import StoreUnavailable
+from parlour.errors import ConfigurationError, SchemaOutdated
+from parlour.stores.schema import REVISIONS, VERSION_TABLE, version
 
-__all__ = ["upgrade"]
+__all__ = ["migrate"]
 
 
-def upgrade(connection: Connection) -> None:
-    """Brings the schema to the newest revision; nothing is committed here.
+def migrate(connection: Connection, revision: str | None = None) -> None:
+    """Brings the schema to a revision, or to the newest; nothing is committed here.
 
-    ``StoreUnavailable`` for a schema whose revision is unknown.
+    ``"base"`` takes every table away. ``ConfigurationError`` for a revision that does not exist,
+    ``SchemaOutdated`` for a schema that a newer Parlour made.
     """
+    if revision is not None and revision not in (*REVISIONS, "base"):
+        raise ConfigurationError(
+            f"There is no revision {revision!r}.",
+            hint=f"Choose one of: base, {', '.join(REVISIONS)}.",
+        )
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        _run(config, connection, revision)
     except CommandError as error:
-        raise StoreUnavailable(
-            f"The database's schema cannot be brought up to date: {error}.",
+        raise SchemaOutdated(
+            f"The database's schema cannot be changed: {error}.",
             hint="If a newer Parlour made it, install that version or a later one.",
         ) from error
+
+
+def _run(config: Config, connection: Connection, revision: str | None) -> None:
+    current = _current(connection)
+    target = revision or REVISIONS[-1]
+    if target == "base" and current is None:
+        return
+    if current in REVISIONS and (
+        target == "base" or REVISIONS.index(target) < REVISIONS.index(current)
+    ):
+        command.downgrade(config, target)
+        if target == "base":
+            version.drop(connection)
+    else:
+        command.upgrade(config, target)
+
+
+def _current(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
+        return None
+    return connection.scalar(version.select())

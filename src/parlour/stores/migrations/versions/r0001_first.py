@@ -69,3 +69,9 @@ def _attachments_and_turns() -> None:
     )
     op.create_index("parlour_turns_by_thread", "parlour_turns", ["owner", "thread_id"])
     op.create_index("parlour_turns_by_outcome", "parlour_turns", ["outcome", "server"])
+
+
+def downgrade() -> None:
+    """Takes the tables away, with everything in them."""
+    for name in ("turns", "attachments", "items", "threads"):
+        op.drop_table(f"parlour_{name}")

@@ -1,0 +1,50 @@
+"""Which revision a database's schema has, and how it gets to another."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from parlour.errors import SchemaOutdated
+from parlour.stores.base import Schema
+from parlour.stores.schema import HEAD, REVISIONS, VERSION_TABLE, metadata, version
+
+
+def schema_of(connection: Connection) -> Schema:
+    """What the database has; ``current`` is None when there is nothing of ours in it."""
+    current = None
+    if inspect(connection).has_table(VERSION_TABLE):
+        current = connection.scalar(select(version.c.version_num))
+    return Schema(current, HEAD, REVISIONS)
+
+
+def require_current(connection: Connection) -> None:
+    """Raises ``SchemaOutdated`` unless the database has the revision this Parlour needs."""
+    schema = schema_of(connection)
+    if schema.current is None:
+        raise SchemaOutdated("The database has no tables of Parlour yet.")
+    if schema.current not in schema.revisions:
+        raise SchemaOutdated(
+            f"The database has the schema {schema.current}, made by a newer Parlour; this one knows "
+            f"{schema.needed}.",
+            hint="Install that version of Parlour or a later one.",
+        )
+    if not schema.is_current:
+        raise SchemaOutdated(
+            f"The database has the schema {schema.current}; this Parlour needs {schema.needed}."
+        )
+
+
+def move_to(connection: Connection, revision: str | None = None) -> None:
+    """Makes the tables in a new database, or runs the revisions between here and there.
+
+    The caller's transaction keeps other processes from doing the same.
+    """
+    if revision is None and schema_of(connection).current is None:
+        metadata.create_all(connection, checkfirst=False)
+        version.create(connection, checkfirst=True)
+        connection.execute(insert(version).values(version_num=HEAD))
+    elif schema_of(connection).current != (revision or HEAD):
+        # Importing Alembic takes most of a second, which only a change is worth.
+        from parlour.stores.migrations import migrate
+
+        migrate(connection, revision)
