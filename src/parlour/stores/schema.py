@@ -59,12 +59,13 @@ threads: Final = Table(
 )
 
 # An item's id is unique in its thread only: agents on Chat Completions repeat theirs everywhere.
+# What a turn has retired is looked for at every turn's end, so it is the key's second part.
 items: Final = Table(
     "parlour_items",
     metadata,
     Column("thread_id", KEY, ForeignKey(threads.c.id), primary_key=True),
-    Column("id", KEY, primary_key=True),
     Column("retired_by", KEY, primary_key=True),
+    Column("id", KEY, primary_key=True),
     Column("owner", KEY, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("type", KEY, nullable=False),

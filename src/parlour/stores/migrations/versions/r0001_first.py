@@ -34,8 +34,8 @@ def _threads_and_items() -> None:
     op.create_table(
         "parlour_items",
         sa.Column("thread_id", KEY, sa.ForeignKey("parlour_threads.id"), primary_key=True),
-        sa.Column("id", KEY, primary_key=True),
         sa.Column("retired_by", KEY, primary_key=True),
+        sa.Column("id", KEY, primary_key=True),
         sa.Column("owner", KEY, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("type", KEY, nullable=False),
