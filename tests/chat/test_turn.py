@@ -307,7 +307,7 @@ class Failing(SqliteStore):
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> bool:
+    ) -> Outcome | None:
         self._fail("end_turn")
         return await super().end_turn(owner, turn_id, outcome, items)
 
@@ -359,6 +359,21 @@ async def test_a_question_that_cannot_be_stored_is_a_told_failure(
     assert [e["type"] for e in events] == ["thread.created", "error"]
     assert answerer.questions == []
     assert await engine.store.running_turns() == []
+
+
+async def test_a_turn_that_another_server_has_ended_stops_and_is_not_called_done(
+    engine: Engine, answerer: Scripted
+) -> None:
+    answerer.answer_with = say(*FOREVER, delay=0.01)
+    turn = await ask(engine, "hi")
+    thread = await thread_of(engine, turn)
+    await first(engine, turn, "thread.item.updated")
+    kept = [{**item("assistant_message"), "thread_id": thread, "content": []}]
+    await engine.store.end_turn(CALLER.owner, turn, "interrupted", kept)
+    events = await read(engine, turn)
+    assert answerer.ended == ["CancelledError"]
+    assert events[-1]["item"]["outcome"] == "interrupted"
+    assert types(await items(engine, thread)) == ["user_message", "assistant_message"]
 
 
 # -- what stays behind ---------------------------------------------------------------------------

@@ -193,10 +193,12 @@ class Turn:
         """Stores the end, patiently; what failed if it cannot be.
 
         Then the turn is left as it is in the store, and recovery ends it with its journalled text.
+        A turn that another server has ended, because it took this one for dead, stays as it is.
         """
         for pause in (*END_PAUSES, None):
             try:
-                if await self._store.end_turn(self.owner, self.id, outcome, items):
+                ended = await self._store.end_turn(self.owner, self.id, outcome, items)
+                if ended in (outcome, None):
                     return None
                 return Conflict("This answer was ended elsewhere.")
             except Exception as error:

@@ -306,8 +306,11 @@ class Store(ABC):
     @abstractmethod
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> bool:
-        """Closes a running turn, all or nothing; False, and nothing happens, if it is closed or gone.
+    ) -> Outcome | None:
+        """Closes a running turn, all or nothing; returns how the turn has ended, None if it is gone.
+
+        Nothing happens to a turn that is closed already, and how that one ended is returned: whoever
+        asks again because the first answer was lost learns that it was done.
 
         Settles what the turn retired: gone for good when it finished, back in its place otherwise
         (unless something new took its id). Then adds ``items`` (as ``add_item`` does, skipped if

@@ -51,7 +51,7 @@ class TurnContract:
     async def test_a_running_turn_is_found_with_what_was_journalled(self, store: Store) -> None:
         began = turn(key="k")
         assert await store.begin_turn(began) == began
-        await store.journal(ADA, "trn_1", [message("a", "Hel")])
+        assert await store.journal(ADA, "trn_1", [message("a", "Hel")])
         await store.journal(ADA, "trn_1", [message("a", "Hello 👋"), message("b")])
         found = await store.running_turns()
         assert found == [replace(began, pending=[message("a", "Hello 👋"), message("b")])]
@@ -106,7 +106,7 @@ class TurnContract:
         with pytest.raises(TurnNotFound):
             await store.begin_turn(turn("trn_1", EVE))
         await store.journal(EVE, "trn_1", [message("x")])
-        await store.end_turn(EVE, "trn_1", "finished", [message("x")])
+        assert await store.end_turn(EVE, "trn_1", "finished", [message("x")]) is None
         (record,) = await store.running_turns()
         assert (record.owner, record.pending) == (ADA, [])
         assert await ids(store) == ["a"]

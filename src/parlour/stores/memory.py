@@ -318,15 +318,16 @@ class MemoryStore(Store):
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> bool:
+    ) -> Outcome | None:
         """See ``Store``."""
         turn = self._running(owner, turn_id)
         if turn is None:
-            return False
+            closed = self._turns.get(turn_id)
+            return closed.record.outcome if closed and closed.record.owner == owner else None
         turn.record, turn.pending = replace(turn.record, outcome=outcome), "[]"
         thread = self._threads.get(turn.record.thread_id)
         if thread is None or thread.owner != owner:
-            return True
+            return outcome
         thread.touched = now()
         taken = {row.id for row in thread.items if row.retired_by is None}
         thread.items = [
@@ -339,7 +340,7 @@ class MemoryStore(Store):
                 row.retired_by = None
         for item in items:
             thread.add(item)
-        return True
+        return outcome
 
     async def beat(self, server: str) -> None:
         """See ``Store``."""

@@ -314,21 +314,21 @@ class SqlStore(Store):
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
-    ) -> bool:
+    ) -> Outcome | None:
         """See ``Store``."""
         bound: JsonObject = {"caller": owner, "turn": turn_id}
         columns = [_item_columns(owner, "", item) for item in items]
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> Outcome | None:
             if connection.execute(sql.CLOSE_TURN, bound | {"ending": outcome}).rowcount == 0:
-                return False
+                return cast("Outcome | None", connection.scalar(sql.TURN_OUTCOME, bound))
             thread_id = connection.scalar(sql.TURN_THREAD, bound)
             here = bound | {"thread": thread_id}
             _settle(connection, here, finished=outcome == "finished")
             for item in columns:
                 if connection.execute(sql.TOUCH_THREAD, here | _moment()).rowcount:
                     connection.execute(sql.ADD_ITEM, item | {"thread": thread_id})
-            return True
+            return outcome
 
         return await self._database.write(work)
 

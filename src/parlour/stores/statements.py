@@ -190,6 +190,7 @@ CLOSE_TURN: Final = (
     update(turns).where(_running_turn).values(outcome=bindparam("ending", type_=KEY), pending="[]")
 )
 TURN_THREAD: Final = select(turns.c.thread_id).where(_own_turn)
+TURN_OUTCOME: Final = select(turns.c.outcome).where(_own_turn)
 RUNNING_ON_THREAD: Final = select(turns.c.id).where(_running_turn, turns.c.thread_id == _thread)
 DELETE_TURNS: Final = delete(turns).where(turns.c.owner == _caller, turns.c.thread_id == _thread)
 RETIRE_AFTER: Final = (
