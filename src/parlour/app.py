@@ -110,8 +110,7 @@ async def assemble(
     if answerer is None:
         answerer = _hosted(server) if server else choose_answerer(settings, knowledge)
     if store is None:
-        spec = settings.store_spec()
-        store = STORES.load(spec).from_spec(spec, store_options(settings))
+        store = choose_store(settings)
     files_spec = settings.files_spec()
     files = FILES.load(files_spec).from_spec(files_spec)
     turnlog_spec = settings.turnlog_spec()
@@ -128,6 +127,12 @@ async def assemble(
     identity = IDENTITY.load(name).from_spec(rest, secret=secret)
     await engine.open()
     return Assembly(engine, Door([identity], prefix=settings.prefix), knowledge)
+
+
+def choose_store(settings: Settings) -> Store:
+    """The store that the settings name, not opened yet."""
+    spec = settings.store_spec()
+    return STORES.load(spec).from_spec(spec, store_options(settings))
 
 
 def store_options(settings: Settings) -> StoreOptions:
