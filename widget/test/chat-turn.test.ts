@@ -107,6 +107,18 @@ describe("a turn", () => {
     ]);
   });
 
+  test("a server that is about to end is asked again, with the same key", async () => {
+    const { server, mount } = await start();
+    const chat = mount();
+    server.leaving = 2;
+    await chat.say("hi");
+    expect(chat.texts).toEqual(["hi", answer("hi")]);
+    expect(chat.state.conversation.error).toBeNull();
+    const keys = server.of("threads.create").map(({ headers }) => headers["idempotency-key"]);
+    expect(keys).toHaveLength(3);
+    expect(new Set(keys).size).toBe(1);
+  });
+
   test("a plain server's broken answer ends in an error that can be retried", async () => {
     const { server, mount } = await start({ plain: true });
     const chat = mount();

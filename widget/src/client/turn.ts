@@ -193,7 +193,8 @@ export class Turn {
       code === "network" || code === "cut_off" || status === 408 || status === 429 || status >= 500;
     if (!passing || (this.#stopped && this.id === null)) return false;
     if (this.id !== null) return true;
-    return this.#source.repeatable && code === "network" && this.#events === 0 && tries < OPENING_TRIES;
+    const untaken = code === "network" || code === "shutting_down";
+    return this.#source.repeatable && untaken && this.#events === 0 && tries < OPENING_TRIES;
   }
 
   async #pause(tries: number): Promise<void> {
