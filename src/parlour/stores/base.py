@@ -8,7 +8,7 @@ their timestamps. Items are JSON text that is stored, and given back, as it lies
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
@@ -64,6 +64,8 @@ class Schema:
     needed: str
     revisions: tuple[str, ...] = ()
     """Every revision this Parlour knows, oldest first."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """What is lost when a revision is taken back, in words; nothing where a revision isn't named."""
 
     @property
     def is_current(self) -> bool:
@@ -265,12 +267,23 @@ class Store(ABC):
         """Upserts an attachment's record; ``AttachmentNotFound`` when another owner has the id."""
 
     @abstractmethod
+    async def replace_attachment(self, owner: str, old: JsonObject, new: JsonObject) -> bool:
+        """Replaces the record that is still exactly ``old``; False, and nothing happens, if none is.
+
+        Of two that replace the same one, one succeeds.
+        """
+
+    @abstractmethod
     async def load_attachment(self, owner: str, attachment_id: str) -> JsonObject:
         """The record, metadata included; raises ``AttachmentNotFound``."""
 
     @abstractmethod
     async def delete_attachment(self, owner: str, attachment_id: str) -> None:
         """Deletes the record; ``AttachmentNotFound`` when there is none, or it is somebody else's."""
+
+    @abstractmethod
+    async def count_untaken(self, owner: str) -> int:
+        """How many attachments of the owner's no message has taken yet: those without a thread."""
 
     @abstractmethod
     async def save_feedback(

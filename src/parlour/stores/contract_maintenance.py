@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,6 +63,34 @@ class MaintenanceContract:
         await store.delete_thread(ADA, "thr_1", idle_since=late)
         with pytest.raises(ThreadNotFound):
             await store.load_thread(ADA, "thr_1")
+
+    async def test_a_record_is_replaced_only_while_it_is_what_it_was(self, store: Store) -> None:
+        first = attachment("atc_1") | {"metadata": {"b": 1.5, "a": ["ä", None]}}
+        second, third = first | {"name": "two"}, first | {"thread_id": "thr_1"}
+        assert not await store.replace_attachment(ADA, first, second)
+        await store.save_attachment(ADA, first)
+        assert not await store.replace_attachment(EVE, first, second)
+        assert not await store.replace_attachment(ADA, second, third)
+        assert await store.replace_attachment(
+            ADA, await store.load_attachment(ADA, "atc_1"), second
+        )
+        assert await store.load_attachment(ADA, "atc_1") == second
+        swaps = [store.replace_attachment(ADA, second, third | {"name": n}) for n in "abcd"]
+        assert sorted(await asyncio.gather(*swaps)) == [False, False, False, True]
+        await store.delete_attachment(ADA, "atc_1")
+        assert not await store.replace_attachment(ADA, second, first)
+        with pytest.raises(AttachmentNotFound):
+            await store.load_attachment(ADA, "atc_1")
+
+    async def test_attachments_are_counted_until_a_message_takes_them(self, store: Store) -> None:
+        for number, owner in enumerate((ADA, EVE, ADA, ADA)):
+            await store.save_attachment(owner, attachment(f"atc_{number}"))
+        await store.save_attachment(ADA, attachment("atc_9", "thr_1"))
+        assert await store.count_untaken(ADA) == 3
+        untaken = await store.load_attachment(ADA, "atc_0")
+        assert await store.replace_attachment(ADA, untaken, untaken | {"thread_id": "thr_1"})
+        assert (await store.count_untaken(ADA), await store.count_untaken(EVE)) == (2, 1)
+        assert await store.count_untaken("nobody") == 0
 
     async def test_a_sweep_forgets_what_nobody_needs_any_more(self, store: Store) -> None:
         await filled(store)

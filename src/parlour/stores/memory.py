@@ -259,6 +259,14 @@ class MemoryStore(Store):
             made = self._attachments[attachment["id"]][2]
         self._attachments[attachment["id"]] = (owner, _text(attachment), made)
 
+    async def replace_attachment(self, owner: str, old: JsonObject, new: JsonObject) -> bool:
+        """See ``Store``."""
+        holder, data, made = self._attachments.get(old["id"], (None, "", None))
+        if made is None or (holder, data) != (owner, _text(old)):
+            return False
+        self._attachments[old["id"]] = (owner, _text(new), made)
+        return True
+
     async def load_attachment(self, owner: str, attachment_id: str) -> JsonObject:
         """See ``Store``."""
         return parse(self._attachment(owner, attachment_id))
@@ -267,6 +275,13 @@ class MemoryStore(Store):
         """See ``Store``."""
         self._attachment(owner, attachment_id)
         del self._attachments[attachment_id]
+
+    async def count_untaken(self, owner: str) -> int:
+        """See ``Store``."""
+        return sum(
+            holder == owner and parse(data).get("thread_id") is None
+            for holder, data, _ in self._attachments.values()
+        )
 
     async def save_feedback(
         self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str

@@ -237,6 +237,14 @@ class SqlStore(Store):
 
         await self._database.write(work)
 
+    async def replace_attachment(self, owner: str, old: JsonObject, new: JsonObject) -> bool:
+        """See ``Store``."""
+        bound = {"caller": owner, "file": old["id"], "old": _text(old)}
+        bound |= {"thread": new.get("thread_id"), "text": _text(new)}
+        return await self._database.write(
+            lambda c: c.execute(sql.SWAP_ATTACHMENT, bound).rowcount == 1
+        )
+
     async def load_attachment(self, owner: str, attachment_id: str) -> JsonObject:
         """See ``Store``."""
         bound = {"caller": owner, "file": attachment_id}
@@ -252,6 +260,11 @@ class SqlStore(Store):
             lambda c: c.execute(sql.DELETE_ATTACHMENT, bound).rowcount
         ):
             raise _no_attachment(attachment_id)
+
+    async def count_untaken(self, owner: str) -> int:
+        """See ``Store``."""
+        found = await self._database.read(lambda c: c.scalar(sql.COUNT_UNTAKEN, {"caller": owner}))
+        return int(found or 0)
 
     async def save_feedback(
         self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     literal,
     or_,
@@ -160,7 +161,13 @@ REPLACE_ATTACHMENT: Final = (
     .where(_own_file)
     .values(thread_id=_thread, data=bindparam("text", type_=Text))
 )
+SWAP_ATTACHMENT: Final = REPLACE_ATTACHMENT.where(attachments.c.data == bindparam("old"))
 LOAD_ATTACHMENT: Final = select(attachments.c.data).where(_own_file)
+COUNT_UNTAKEN: Final = (
+    select(func.count())
+    .select_from(attachments)
+    .where(attachments.c.owner == _caller, attachments.c.thread_id.is_(None))
+)
 DELETE_ATTACHMENT: Final = delete(attachments).where(_own_file)
 ATTACHMENTS_OF_THREAD: Final = select(attachments.c.id).where(_files_of_thread)
 DELETE_ATTACHMENTS: Final = delete(attachments).where(_files_of_thread)
