@@ -1,0 +1,38 @@
+"""``kill -9`` at random moments of an answer, on each database."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from tests.faults.conftest import Arriving, Serving
+from tests.faults.promises import hold
+from tests.servers.dictated import Order
+
+MOMENTS = 20
+THREADS = 5
+LENGTH = 1.3
+"""About how long an answer takes, in seconds, with storing the question and the end."""
+
+
+async def test_nothing_is_lost_at_twenty_random_moments(
+    serving: Serving, arrive: Arriving, database: str
+) -> None:  # 72
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    server = serving(database_url=database)
+    witness = await arrive(server.url)
+    threads: list[str | None] = [None] * THREADS
+    for moment in range(MOMENTS):
+        seen = [
+            witness.expect(Order(f"m{moment}t{number}", words=35, parts=3), thread)
+            for number, thread in enumerate(threads)
+        ]
+        asking = [asyncio.create_task(witness.put(server.url, each)) for each in seen]
+        await asyncio.sleep(chance.uniform(0, LENGTH))
+        fault = server.kill()
+        await asyncio.gather(*asking)
+        await asyncio.to_thread(server.start)
+        await hold(witness, server.url, fault=fault, ask_again=moment == MOMENTS - 1)
+        threads = [each.thread for each in seen]
