@@ -194,6 +194,7 @@ def _open_model(settings: Settings) -> Model:
         model=name,
         base_url=settings.openai_base_url,
         api_key=key.get_secret_value() if key else None,
+        idle_timeout=settings.model_idle_timeout,
     )
     return MODELS.load(kind).from_options(options)
 

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         validation_alias=_named("OPENAI_BASE_URL", "PARLOUR_OPENAI_BASE_URL"),
         description="Any OpenAI-compatible Chat Completions endpoint.",
     )
+    model_idle_timeout: float = Field(
+        60.0, gt=0, description="Seconds a model may be silent in mid-answer before it is given up."
+    )
     allowed_origins: str = Field(
         "",
         validation_alias=_named("ALLOWED_ORIGINS", "PARLOUR_ALLOWED_ORIGINS"),
