@@ -81,6 +81,45 @@ def serve(
     run(server, host=host, port=port, workers=workers)
 
 
+db = typer.Typer(
+    help="Look at the database's schema, upgrade it, or take an upgrade back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(db, name="db")
+
+
+@db.command("status")
+def db_status(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
+    """Say which schema the database has; exit with 0 if it is the newest, else with 1."""
+    from parlour.cli.db import status
+
+    status(as_json=json)
+
+
+@db.command("upgrade")
+def db_upgrade(
+    revision: Annotated[str | None, typer.Argument(help="The newest when not given.")] = None,
+) -> None:
+    """Bring the schema up to date; an empty database gets its tables."""
+    from parlour.cli.db import upgrade
+
+    upgrade(revision)
+
+
+@db.command("downgrade")
+def db_downgrade(
+    revision: Annotated[str, typer.Argument(help='Such as 0001; "base" removes everything.')],
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+) -> None:
+    """Take revisions back, and with them what only they can hold."""
+    from parlour.cli.db import downgrade
+
+    downgrade(revision, yes=yes)
+
+
 def main() -> None:
     """The entry point: every failure is one line and its next step, never a stack trace."""
     try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import re
+import sys
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -15,6 +19,11 @@ from parlour.errors import ConfigurationError, ParlourError
 from parlour.knowledge import Knowledge
 from parlour.settings import Settings
 
+T = TypeVar("T")
+
+_USER: Final = re.compile(r"//([^/?#]*)@")
+_SECRET: Final = re.compile(r"([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -23,6 +32,35 @@ def explain(error: ParlourError) -> None:
     """An error as two lines: what is wrong, and what to do."""
     err.print(f"[bold red]error[/]: {escape(error.message)}")
     err.print(f"  [dim]→[/] {escape(error.hint)}")
+
+
+def public_url(spec: str) -> str:
+    """A spec that may be shown: without the passwords in it."""
+    shown = _USER.sub(lambda user: f"//{_without_password(user[1])}@", spec)
+    return _SECRET.sub(r"\1***", shown)
+
+
+def _without_password(user: str) -> str:
+    name, colon, _ = user.partition(":")
+    return f"{name}:***" if colon else name
+
+
+def may_ask() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty() and err.is_terminal
+
+
+async def patiently(doing: str, work: Coroutine[object, object, T]) -> T:
+    """Waits for ``work``, and after a second says what is being done: a spinner, or a plain line."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=1)
+    if not task.done():
+        if err.is_terminal:
+            with err.status(escape(doing)):
+                await asyncio.wait({task})
+        else:
+            err.print(escape(f"{doing} …"), soft_wrap=True)
+    return await task
 
 
 def load_settings(**given: object) -> Settings:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from sqlalchemy import Connection, insert, inspect, select
 
 from parlour.errors import SchemaOutdated
 from parlour.stores.base import Schema
-from parlour.stores.schema import HEAD, REVISIONS, VERSION_TABLE, metadata, version
+from parlour.stores.schema import HEAD, LOST, REVISIONS, VERSION_TABLE, metadata, version
+
+EMPTY: Final = Schema(None, HEAD, REVISIONS, LOST)
+"""A database with nothing of ours in it."""
 
 
 def schema_of(connection: Connection) -> Schema:
     """What the database has; ``current`` is None when there is nothing of ours in it."""
-    current = None
-    if inspect(connection).has_table(VERSION_TABLE):
-        current = connection.scalar(select(version.c.version_num))
-    return Schema(current, HEAD, REVISIONS)
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return EMPTY
+    return replace(EMPTY, current=connection.scalar(select(version.c.version_num)))
 
 
 def require_current(connection: Connection) -> None:

@@ -28,6 +28,12 @@ HEAD: Final = "0002"
 REVISIONS: Final = ("0001", "0002")
 """Every revision, oldest first."""
 
+LOST: Final = {
+    "0001": "every conversation, with its messages, feedback and the records of its attachments",
+    "0002": "the times at which attachments were made",
+}
+"""What each revision's ``downgrade`` destroys, for whoever is about to run it."""
+
 VERSION_TABLE: Final = "parlour_schema"
 
 LIVE: Final = ""

@@ -19,9 +19,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from parlour.errors import ConfigurationError, StoreUnavailable
-from parlour.stores.base import DEFAULTS, StoreOptions
+from parlour.stores.base import DEFAULTS, Schema, StoreOptions
 from parlour.stores.database import Database
-from parlour.stores.revision import move_to
+from parlour.stores.revision import EMPTY, move_to
 from parlour.stores.sql import SqlStore
 
 T = TypeVar("T")
@@ -61,6 +61,16 @@ class SqliteStore(SqlStore):
     def from_spec(cls, spec: str, options: StoreOptions = DEFAULTS) -> SqliteStore:
         """``sqlite:///relative.db`` or ``sqlite:////absolute.db``; opens nothing yet."""
         return cls(SqliteDatabase(sqlite_path(spec)))
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        super().__init__(database)
+        self._path = database.path
+
+    async def schema(self) -> Schema:
+        """See ``Store``; a file that is not there is not made by asking."""
+        if not await asyncio.to_thread(self._path.exists):
+            return EMPTY
+        return await super().schema()
 
 
 class SqliteDatabase(Database):
@@ -125,7 +135,7 @@ class SqliteDatabase(Database):
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """See ``Database``: a writer is alone in any case."""
-        return await self._run(self._write_thread, lambda: self._transact(work), str(self.path))
+        return await self._run(self._write_thread, lambda: self._change(work), str(self.path))
 
     async def _run(
         self, threads: ThreadPoolExecutor, work: Callable[[], T], name: str | None = None
@@ -150,6 +160,10 @@ class SqliteDatabase(Database):
             self._writing = self._writer.connect()
         with self._writing.begin():
             return work(self._writing)
+
+    def _change(self, work: Callable[[Connection], T]) -> T:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self._transact(work)
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
