@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from parlour.answer.base import Answerer
 from parlour.chat.attachments import Attachments
+from parlour.chat.draining import Draining
 from parlour.chat.operations import OPERATIONS, Prepared
 from parlour.chat.recovery import Recovery, server_name
 from parlour.chat.requests import parse_request
@@ -67,6 +68,7 @@ class Engine:
         self._turns: dict[str, Turn] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._recovery = Recovery(store, self._server, self._turns)
+        self.draining = Draining(self._turns, self._tasks)
 
     async def open(self) -> None:
         """Opens the store and the answerer, and closes what a dead server left running."""
@@ -76,12 +78,12 @@ class Engine:
         await self._recovery.start()
 
     async def close(self) -> None:
-        """Ends running turns as interrupted, with their text kept, and lets go of everything."""
+        """Ends running turns, after the time that ``draining`` gave them, and lets go of everything.
+
+        Those that are not finished by then end as interrupted, with their text kept.
+        """
+        await self.draining.end()
         await self._recovery.stop()
-        for turn in list(self._turns.values()):
-            turn.end("interrupted")
-        if self._tasks:
-            await asyncio.wait(self._tasks)
         await self.turnlog.close()
         await self.answerer.close()
         await self.store.close()
@@ -98,7 +100,8 @@ class Engine:
         context = context.with_metadata(request.metadata)
         result = await OPERATIONS[request.type](self, request, context)
         if isinstance(result, Prepared):
-            return await self._start(result, context.caller.owner, key)
+            with self.draining.starting():
+                return await self._start(result, context.caller.owner, key)
         if request.type != "threads.get_by_id":
             return Answered(result)
         thread_id = request.text("thread_id")
@@ -111,6 +114,10 @@ class Engine:
     async def find(self, owner: str, turn_id: str) -> TurnInfo:
         """The turn, if it can be read; ``TurnNotFound`` if not."""
         return await self.turnlog.find(owner, turn_id)
+
+    def runs(self, turn_id: str) -> bool:
+        """Whether this very server writes the answer of this turn."""
+        return turn_id in self._turns
 
     async def stop(self, owner: str, turn_id: str) -> None:
         """Stops a turn; ``Conflict`` when its answerer does not allow that."""
