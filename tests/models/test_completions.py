@@ -172,6 +172,7 @@ async def test_garbage_is_a_failure_after_the_text_before_it(
     text, failure = await until_failure(model)
     assert text == "Before"
     assert "not a Chat Completions chunk" in failure.message
+    assert failure.retryable
 
 
 async def test_a_server_that_does_not_know_stream_options_is_asked_without_them_from_then_on(

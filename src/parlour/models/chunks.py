@@ -47,6 +47,7 @@ class ChunkDecoder:
         self._kind: Kind = TextDelta
         self._texts: list[str] = []
         self._deltas: list[Delta] = []
+        self._begun = False
         self._failure: ModelFailed | None = None
         self._finish: str | None = None
         self._usage: Usage | None = None
@@ -64,7 +65,7 @@ class ChunkDecoder:
         except ModelFailed as failure:
             self._failure, self.ended = failure, True
         except msgspec.DecodeError as cause:
-            self._failure, self.ended = garbage(cause), True
+            self._failure, self.ended = garbage(cause, begun=self._begun), True
         return self._drain()
 
     def close(self) -> list[Delta]:
@@ -85,6 +86,7 @@ class ChunkDecoder:
         if chunk.error is not None:
             raise ModelFailed(f"The model's provider reports: {provider_words(chunk.error)}")
         if chunk.choices:
+            self._begun = True
             choice = chunk.choices[0]
             delta = choice.delta
             if delta is not None:
@@ -116,9 +118,10 @@ class ChunkDecoder:
         return deltas
 
 
-def garbage(cause: Exception) -> ModelFailed:
+def garbage(cause: Exception, *, begun: bool) -> ModelFailed:
+    """Nonsense; asking again may help where the answer had ``begun`` as it should."""
     return ModelFailed(
         f"The model sent something that is not a Chat Completions chunk ({cause}).",
         hint="Check that OPENAI_BASE_URL is a Chat Completions endpoint.",
-        retryable=False,
+        retryable=begun,
     )
