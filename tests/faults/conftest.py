@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +15,14 @@ from tests.faults.witness import Witness
 
 Serving = Callable[..., Server]
 Arriving = Callable[..., Awaitable[Witness]]
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Chance with a seed that a failing test shows; ``PARLOUR_TEST_SEED`` repeats one."""
+    seed = int(os.environ.get("PARLOUR_TEST_SEED") or random.randrange(10**6))
+    sys.stdout.write(f"PARLOUR_TEST_SEED={seed}\n")
+    return random.Random(seed)
 
 
 @pytest.fixture

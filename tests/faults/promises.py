@@ -32,8 +32,8 @@ async def hold(
     assert not broken, "\n".join(broken)
     if ask_again:
         again = {seen.thread for seen in witness.seen} - witness.deleted - {None}
-        broken = await asyncio.gather(*(next_turn(witness, url, str(each)) for each in again))
-        told = [line for lines in broken for line in lines]
+        turns = await asyncio.gather(*(next_turn(witness, url, str(each)) for each in again))
+        told = [line for lines in turns for line in lines]
         assert not told, "\n".join(told)
 
 
@@ -60,7 +60,7 @@ async def problems(witness: Witness, url: str, fault: float | None = None) -> li
     orders = {seen.order.name for seen in witness.seen}
     for thread in listed:
         items = await witness.items(url, thread)
-        told = thread_problems(items, threads.pop(thread, []), fault)
+        told = thread_problems(items, threads.pop(thread, []), fault, witness.elsewhere)
         strange = [
             name for item in items if (name := _name(item)) is not None and name not in orders
         ]
@@ -72,14 +72,17 @@ async def problems(witness: Witness, url: str, fault: float | None = None) -> li
     return broken
 
 
-def thread_problems(items: list[JsonObject], seen: list[Seen], fault: float | None) -> list[str]:
-    """What is broken in one thread."""
+def thread_problems(
+    items: list[JsonObject], seen: list[Seen], fault: float | None, elsewhere: set[str]
+) -> list[str]:
+    """What is broken in one thread; ``elsewhere`` are orders whose answers nobody can foretell."""
     broken = _unique(items)
     for each in seen:
         broken += _kept(items, each, seen, fault)
     retries = Counter(each.order.name for each in seen if each.retry)
     for question, answer in _answers(items):
-        broken += _whole(question, answer, retries)
+        if _name(question) not in elsewhere:
+            broken += _whole(question, answer, retries)
     return broken
 
 
@@ -138,9 +141,7 @@ def _answers(items: list[JsonObject]) -> list[tuple[JsonObject, list[JsonObject]
     return answers
 
 
-def _whole(
-    question: JsonObject, answer: list[JsonObject], retries: Counter[str]
-) -> list[str]:
+def _whole(question: JsonObject, answer: list[JsonObject], retries: Counter[str]) -> list[str]:
     """An answer is complete, or says that it is not; so do all the attempts at it that failed."""
     order = Order.read(question)
     if order is None:
@@ -202,11 +203,10 @@ async def next_turn(witness: Witness, url: str, thread: str) -> list[str]:
     """What is wrong with one more turn of a thread."""
     count = sum(seen.thread == thread for seen in witness.seen)
     seen = witness.expect(Order(f"next{count}-{thread[-6:]}", words=3, delay=0), thread)
-    began = time.monotonic()
     asking = asyncio.create_task(witness.put(url, seen))
-    while not seen.done and not asking.done() and time.monotonic() < began + FREE_AGAIN:
-        await asyncio.sleep(0.01)
-    if not seen.done and not asking.done():
+    try:
+        await seen.until(lambda seen: bool(seen.done), FREE_AGAIN)
+    except TimeoutError:
         asking.cancel()
         return [f"{thread} is still locked {FREE_AGAIN:g} s after the fault"]
     await asking

@@ -16,11 +16,8 @@ LENGTH = 1.3
 
 
 async def test_nothing_is_lost_at_twenty_random_moments(
-    serving: Serving, arrive: Arriving, database: str
+    serving: Serving, arrive: Arriving, chance: random.Random, database: str
 ) -> None:  # 72
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
     server = serving(database_url=database)
     witness = await arrive(server.url)
     threads: list[str | None] = [None] * THREADS

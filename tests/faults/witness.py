@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -41,7 +42,7 @@ class Seen:
     ended: bool = False
     refused: str | None = None
     broken: str | None = None
-    started: asyncio.Event = field(default_factory=asyncio.Event)
+    grew: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def question(self) -> JsonObject | None:
@@ -62,8 +63,21 @@ class Seen:
         lengths = {item: length for at, item, length in self.read if at <= moment}
         return {item: "".join(self.texts[item])[:length] for item, length in lengths.items()}
 
+    @property
+    def length(self) -> int:
+        """Characters of the answer that have been read."""
+        return sum(self.lengths.values())
+
+    async def until(self, holds: Callable[[Seen], bool], patience: float = 20) -> None:
+        """Returns when this holds of what was seen, or the stream is over."""
+        async with asyncio.timeout(patience):
+            while not holds(self) and self.over_at == float("inf"):
+                self.grew.clear()
+                await self.grew.wait()
+
     def take(self, event: JsonObject) -> None:
         """One event of the stream."""
+        self.grew.set()
         match event["type"]:
             case "thread.created":
                 self.thread = event["thread"]["id"]
@@ -95,7 +109,8 @@ class Witness:
         self.token = token
         self.seen: list[Seen] = []
         self.deleted: set[str] = set()
-        self.titles: dict[str, str] = {}
+        self.elsewhere: set[str] = set()
+        """Names of orders that somebody else answered, in words of his own."""
         self.http = aiohttp.ClientSession(
             headers={"authorization": f"Bearer {token}"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=silence),
@@ -160,6 +175,7 @@ class Witness:
         if key:
             headers["idempotency-key"] = key
         seen.broken = seen.refused = None
+        seen.over_at = float("inf")
         try:
             async with self.http.post(
                 f"{url}/chatkit", data=encode(body), headers=headers
@@ -169,10 +185,12 @@ class Witness:
             seen.broken = repr(lost)
         finally:
             seen.over_at = time.monotonic()
+            seen.grew.set()
 
     async def resume(self, url: str, seen: Seen) -> None:
         """Reads on where the connection broke."""
         seen.broken = seen.refused = None
+        seen.over_at = float("inf")
         try:
             address = f"{url}/chatkit/turns/{seen.turn}?after={seen.last}"
             async with self.http.get(address) as response:
@@ -181,6 +199,7 @@ class Witness:
             seen.broken = repr(lost)
         finally:
             seen.over_at = time.monotonic()
+            seen.grew.set()
 
     async def post(self, url: str, kind: str, /, **params: object) -> JsonObject:
         """The JSON of a request; an error's body has ``error``."""
@@ -220,7 +239,6 @@ class Witness:
             seen.refused = _code(await response.read(), response.status)
             return
         seen.turn = response.headers["parlour-turn"]
-        seen.started.set()
         held, number = b"", 0
         async for data, _ in response.content.iter_chunks():
             *lines, held = (held + data).split(b"\n")

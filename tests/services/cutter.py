@@ -58,28 +58,36 @@ class Cutter:
         return self._lanes[way].passed
 
     def cut(self, *, refuse: bool = True) -> None:
-        self._tell(lambda: self._cut(refuse))
+        self._call(self._cut, refuse)
 
     def stall(self, way: Way = "both") -> None:
-        self._tell(lambda: [lane.open.clear() for lane in self._of(way)])
+        for lane in self._of(way):
+            self._call(lane.open.clear)
 
     def swallow(self, way: Way = "both") -> None:
-        self._tell(lambda: [setattr(lane, "swallows", True) for lane in self._of(way)])
+        for lane in self._of(way):
+            lane.swallows = True
 
     def crawl(self, rate: float, way: Way = "both") -> None:
-        self._tell(lambda: [setattr(lane, "rate", rate) for lane in self._of(way)])
+        for lane in self._of(way):
+            lane.rate = rate
 
     def mend(self) -> None:
-        self._tell(self._mend)
+        self._call(self._mend)
 
     def _of(self, way: Way) -> list[Lane]:
         return [lane for name, lane in self._lanes.items() if way in (name, "both")]
 
-    def _tell(self, act: Callable[[], object]) -> None:
-        async def do() -> None:
-            act()
+    def _call(self, act: Callable[..., object], *arguments: object) -> None:
+        """Does this in the proxy's own thread, and waits for it."""
+        done = threading.Event()
 
-        asyncio.run_coroutine_threadsafe(do(), self._loop).result(5)
+        def do() -> None:
+            act(*arguments)
+            done.set()
+
+        self._loop.call_soon_threadsafe(do)
+        assert done.wait(10), "the proxy does not answer"
 
     def _cut(self, refuse: bool) -> None:
         self._refusing = refuse
