@@ -1,4 +1,8 @@
-"""Every place for attachment bytes in the table keeps the contract, and never blocks the loop."""
+"""Every place for attachment bytes in the table keeps the contract, and never blocks the loop.
+
+Google Cloud and Azure go through the code that is tested here on S3; what differs is how they are
+opened, and that is in test_bucket.py.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,13 @@ from parlour.files.contract import FilesContract, OpenFiles
 
 
 class TestEveryPlace(FilesContract):
-    @pytest.fixture(params=sorted(FILES))
+    @pytest.fixture(params=sorted(FILES.keys() - {"gs", "az"}))
     def open_files(self, request: pytest.FixtureRequest, tmp_path: Path) -> OpenFiles:
-        files = FILES.load(request.param)
-        return lambda: files.from_spec(f"local:{tmp_path / 'files'}")
+        spec = f"local:{tmp_path / 'files'}"
+        if request.param != "local":
+            spec = request.getfixturevalue("bucket")
+        files = FILES.load(spec)
+        return lambda: files.from_spec(spec)
 
     @pytest.fixture(autouse=True)
     def nothing_blocks(self, open_files: OpenFiles) -> Iterator[None]:

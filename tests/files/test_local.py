@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from parlour.errors import AttachmentNotFound, ConfigurationError, Unavailable
 from parlour.files.contract import broken, chunks, content, endless
 from parlour.files.local import LocalFiles, _Part
+from parlour.protocol import now
 
 FILE = "atc_ab" + "0" * 30
 
@@ -33,6 +35,37 @@ async def test_nothing_is_made_before_something_is_saved(tmp_path: Path) -> None
     assert await files.size(FILE) is None
     await files.delete(FILE)
     assert not (tmp_path / "files").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at what is open in /proc")
+async def test_a_file_and_its_name_are_on_disk_when_save_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, fsync = [], os.fsync
+
+    def watched(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder = tmp_path / "files"
+    await LocalFiles(folder).save(FILE, chunks([b"x"]))
+    assert synced[0] == str(folder)  # which the new folder is in
+    assert synced[1].startswith(f"{folder}/ab/{FILE}.")
+    assert synced[2:] == [f"{folder}/ab"]
+
+
+async def test_old_halves_are_tidied_away_and_young_ones_left(tmp_path: Path) -> None:
+    files = LocalFiles(tmp_path)
+    await files.save(FILE, chunks([b"x"]))
+    old, young = (tmp_path / "ab" / f"{FILE}.{digit * 16}.part" for digit in "01")
+    for part in (old, young):
+        part.write_bytes(b"half")
+    hour_ago = now() - timedelta(hours=1)
+    os.utime(old, (0, hour_ago.timestamp() - 1))
+    os.utime(tmp_path / "ab" / FILE, (0, 0))
+    await files.tidy(hour_ago)
+    assert left(tmp_path) == [f"ab/{FILE}", f"ab/{young.name}"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no modes on Windows")

@@ -9,12 +9,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 from parlour.errors import AttachmentNotFound
-from parlour.files.base import Files
-from parlour.protocol import new_id
+from parlour.files.base import Files, preview_of
+from parlour.protocol import new_id, now
 
 OpenFiles = Callable[[], Files]
 
@@ -35,6 +36,8 @@ _STRANGE_IDS = (
     "atc_" + "\uff10" * 32,
     "ATC_" + "0" * 32,
     "thr_" + "0" * 32,
+    "atc_" + "0" * 32 + ".preview.preview",
+    "atc_" + "0" * 32 + ".part",
     "C:\\windows\\win.ini",
     "a" * 10_000,
 )
@@ -76,7 +79,7 @@ class FilesContract:
             "Give a fixture `open_files` that opens yours, at the same place each time."
         )
 
-    @pytest.mark.parametrize("length", [0, 1, 64 * 1024, 64 * 1024 + 1, 1_000_000])
+    @pytest.mark.parametrize("length", [0, 1, 64 * 1024, 64 * 1024 + 1, 1_000_000, 20_000_000])
     async def test_what_is_saved_comes_back_byte_for_byte(
         self, open_files: OpenFiles, length: int
     ) -> None:
@@ -127,6 +130,34 @@ class FilesContract:
         await files.save(file, chunks([b"x"]))
         await files.delete(file)
         await files.delete(file)
+
+    async def test_a_preview_is_kept_beside_the_bytes_and_goes_with_them(
+        self, open_files: OpenFiles
+    ) -> None:
+        files, file, other = open_files(), new_id("attachment"), new_id("attachment")
+        await files.save(file, chunks([b"original"]))
+        assert await files.size(preview_of(file)) is None
+        for each in (file, other):
+            await files.save(preview_of(each), chunks([b"small"]))
+        assert await content(files, file) == b"original"
+        assert await content(files, preview_of(file)) == b"small"
+        await files.delete(file)
+        assert await files.size(file) is None
+        assert await files.size(preview_of(file)) is None
+        assert await content(files, preview_of(other)) == b"small"
+
+    async def test_tidying_takes_nothing_that_was_saved(self, open_files: OpenFiles) -> None:
+        files, file, started = open_files(), new_id("attachment"), asyncio.Event()
+        await files.tidy(now())
+        await files.save(file, chunks([b"kept"]))
+        await files.save(preview_of(file), chunks([b"small"]))
+        saving = asyncio.create_task(files.save(new_id("attachment"), endless(started)))
+        await started.wait()
+        await files.tidy(now() + timedelta(days=1))
+        assert await content(files, file) == b"kept"
+        assert await content(files, preview_of(file)) == b"small"
+        saving.cancel()
+        await asyncio.wait([saving])
 
     async def test_saving_again_replaces_all_the_bytes(self, open_files: OpenFiles) -> None:
         files, file = open_files(), new_id("attachment")

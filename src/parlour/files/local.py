@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final, ParamSpec, TypeVar
 
 from parlour.errors import AttachmentNotFound, ConfigurationError, Unavailable
-from parlour.files.base import Files
+from parlour.files.base import Files, path_of, preview_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_ID: Final = re.compile(r"atc_[0-9a-f]{32}")
 _PIECE: Final = 64 * 1024
 
 
 class LocalFiles(Files):
     """Keeps each attachment as a file named after its id, spread over 256 folders.
 
-    A file appears under its name only when all its bytes are on disk. An id that is not an
-    attachment's raises ``AttachmentNotFound`` and never becomes a path; a disk that is full or
-    cannot be written raises ``Unavailable``.
+    A file appears under its name only when all its bytes are on disk, and when ``save`` returns its
+    name is on disk too. A key that is not an attachment's never becomes a path.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,8 +41,8 @@ class LocalFiles(Files):
             )
         return cls(Path(folder))
 
-    async def save(self, attachment_id: str, chunks: AsyncIterator[bytes]) -> int:
-        part = _Part(self._path(attachment_id))
+    async def save(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        part = _Part(self._path(key))
         try:
             await _on_disk(part.open)
             async for chunk in chunks:
@@ -54,15 +52,15 @@ class LocalFiles(Files):
             # Shielded, so that a second cancellation leaves nothing behind either.
             await asyncio.shield(_on_disk(part.discard))
 
-    async def size(self, attachment_id: str) -> int | None:
-        path = self._path(attachment_id)
+    async def size(self, key: str) -> int | None:
+        path = self._path(key)
         try:
             return (await _on_disk(path.stat)).st_size
         except AttachmentNotFound:
             return None
 
-    async def load(self, attachment_id: str) -> AsyncIterator[bytes]:
-        pieces = _Pieces(self._path(attachment_id))
+    async def load(self, key: str) -> AsyncIterator[bytes]:
+        pieces = _Pieces(self._path(key))
         try:
             while piece := await _on_disk(pieces.read):
                 yield piece
@@ -70,13 +68,15 @@ class LocalFiles(Files):
             await asyncio.shield(_on_disk(pieces.close))
 
     async def delete(self, attachment_id: str) -> None:
-        if _ID.fullmatch(attachment_id):
-            await _on_disk(_remove, self._path(attachment_id))
+        with suppress(AttachmentNotFound):
+            for key in (attachment_id, preview_of(attachment_id)):
+                await _on_disk(_remove, self._path(key))
 
-    def _path(self, attachment_id: str) -> Path:
-        if not _ID.fullmatch(attachment_id):
-            raise AttachmentNotFound("That is not the id of an attachment.")
-        return self._folder / attachment_id[4:6] / attachment_id
+    async def tidy(self, before: datetime) -> None:
+        await _on_disk(_remove_parts, self._folder, before.timestamp())
+
+    def _path(self, key: str) -> Path:
+        return self._folder / path_of(key)
 
 
 async def _on_disk(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -98,6 +98,23 @@ def _remove(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+def _remove_parts(folder: Path, before: float) -> None:
+    for part in folder.glob("*/*.part"):
+        with suppress(FileNotFoundError):  # another server tidies too, or its save has ended
+            if part.stat().st_mtime < before:
+                part.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # has no such call; the file system sees to it
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class _Part:
     """A file on its way to its name.
 
@@ -115,7 +132,10 @@ class _Part:
     def open(self) -> None:
         with self._lock:
             if not self._discarded:
-                self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder = self._target.parent
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    _sync_folder(folder.parent)
                 self._file = self._path.open("xb")
 
     def write(self, chunk: bytes) -> None:
@@ -132,6 +152,7 @@ class _Part:
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._path, self._target)
+            _sync_folder(self._target.parent)
             return size
 
     def discard(self) -> None:
