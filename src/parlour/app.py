@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -21,6 +22,9 @@ from parlour.http.assets import AssetRoutes
 from parlour.http.chatkit import ChatRoutes
 from parlour.http.edge import Door
 from parlour.http.health import HealthRoutes
+from parlour.http.history import HistoryRoutes
+from parlour.http.replica import Reading
+from parlour.http.signals import told_to_stop
 from parlour.http.uploads import UploadRoutes
 from parlour.identity import IDENTITY
 from parlour.knowledge import Knowledge
@@ -44,9 +48,11 @@ class Assembly:
     engine: Engine
     door: Door
     knowledge: Knowledge | None
+    history: Reading
 
     async def close(self) -> None:
         """Ends running answers with their text kept, and lets go of everything."""
+        await self.history.close()
         await self.engine.close()
         if self.knowledge is not None:
             await self.knowledge.close()
@@ -125,14 +131,28 @@ async def assemble(
     )
     name, _, rest = settings.identity.partition(":")
     identity = IDENTITY.load(name).from_spec(rest, secret=secret)
-    await engine.open()
-    return Assembly(engine, Door([identity], prefix=settings.prefix), knowledge)
+    history = Reading(store, _choose_replica(settings))
+    await history.open()
+    try:
+        await engine.open()
+    except BaseException:
+        await history.close()
+        raise
+    return Assembly(engine, Door([identity], prefix=settings.prefix), knowledge, history)
 
 
 def choose_store(settings: Settings) -> Store:
     """The store that the settings name, not opened yet."""
     spec = settings.store_spec()
     return STORES.load(spec).from_spec(spec, store_options(settings))
+
+
+def _choose_replica(settings: Settings) -> Store | None:
+    spec = settings.database_replica_url
+    if spec is None:
+        return None
+    options = replace(store_options(settings), read_only=True)
+    return STORES.load(spec).from_spec(spec, options)
 
 
 def store_options(settings: Settings) -> StoreOptions:
@@ -204,6 +224,7 @@ def _mount(app: FastAPI, parts: Assembly, settings: Settings, site: Site | None)
     routes = [
         ChatRoutes(engine, door, settings.max_body_bytes, settings.heartbeat).router(),
         UploadRoutes(engine.attachments, engine.store, door).router(),
+        HistoryRoutes(parts.history, door).router(),
         HealthRoutes(engine.store).router(),
         AssetRoutes().router(),
     ]

@@ -4,7 +4,9 @@ ParlourError                 500 internal
 ├── BadRequest               400 bad_request          the request cannot be read
 │   ├── UnknownRequestType   400 unknown_request_type
 │   ├── MessageTooLong       413 message_too_long
-│   └── BodyTooLarge         413 body_too_large
+│   ├── BodyTooLarge         413 body_too_large
+│   ├── RequestTimeout       408 request_timeout      the rest of the body did not come
+│   └── NotAcceptable        406 not_acceptable       the Accept header asks for nothing we have
 ├── Unauthorized             401 unauthorized
 ├── NotFound                 404 not_found            missing, or somebody else's: never told apart
 │   ├── ThreadNotFound       404 thread_not_found
@@ -67,6 +69,18 @@ class BodyTooLarge(BadRequest):
     code = "body_too_large"
     status = 413
     hint = "Send less, or raise PARLOUR_MAX_BODY_BYTES."
+
+
+class RequestTimeout(BadRequest):
+    code = "request_timeout"
+    status = 408
+    hint = "Send the request again, without pauses; PARLOUR_BODY_TIMEOUT says how long one may be."
+
+
+class NotAcceptable(BadRequest):
+    code = "not_acceptable"
+    status = 406
+    hint = "Send no Accept header, or one of the types that docs/history.md names."
 
 
 class Unauthorized(ParlourError):
