@@ -147,8 +147,7 @@ async def test_a_cut_between_server_and_model_costs_half_an_answer_and_no_more(
     with Cutter(model.url).standing() as network:
         server = serving_model(serving, network.url)
         witness = await arrive(server.url)
-        seen = witness.expect(Order("cut", words=200))
-        asking = asyncio.create_task(witness.put(server.url, seen))
+        seen, asking = witness.begin(server.url, Order("cut", words=200))
         await seen.until(lambda seen: seen.length > 100)
         getattr(network, fault)()
         struck = time.monotonic()

@@ -150,6 +150,13 @@ class Witness:
             body = {"type": "threads.add_user_message", "params": params}
         await self.stream(url, body, seen, key=key, resume=resume)
 
+    def begin(
+        self, url: str, order: Order, thread: str | None = None
+    ) -> tuple[Seen, asyncio.Task[None]]:
+        """Asks without waiting."""
+        seen = self.expect(order, thread)
+        return seen, asyncio.create_task(self.put(url, seen))
+
     async def retry(self, url: str, asked: Seen) -> Seen:
         """The same question, answered again."""
         assert asked.question
