@@ -19,6 +19,9 @@ NO_BUFFERING: Final = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 _DELTA_HEAD = b'{"type":"thread.item.updated","item_id":'
 _DELTA_UPDATE = b',"update":{"type":"assistant_message.content_part.text_delta","content_index":'
 
+PORTION: Final = 64_000
+"""Bytes or characters that are framed at a time; the next are framed when these have been taken."""
+
 _BEHIND: Final = {"type": "error", "code": "custom", "allow_retry": False}
 
 
@@ -109,9 +112,10 @@ class EventStream(Response):
         clock = asyncio.get_running_loop().time
         try:
             async for batch in self._batches:
-                body = self._form.frame(self._turn_id, batch)
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-                self._last_sent = clock()
+                for portion in _portions(batch):
+                    body = self._form.frame(self._turn_id, portion)
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                    self._last_sent = clock()
         except TurnNotFound as error:
             behind = EventEntry(0, encode({**_BEHIND, "message": error.message}))
             body = self._form.frame(self._turn_id, [behind])
@@ -133,6 +137,20 @@ class EventStream(Response):
                     while (await receive())["type"] != "http.disconnect":
                         pass
                 return
+
+
+def _portions(entries: list[Entry]) -> Iterable[list[Entry]]:
+    """The same entries, so few at a time that many slow readers of a long answer cost little."""
+    portion: list[Entry] = []
+    size = 0
+    for entry in entries:
+        portion.append(entry)
+        size += len(entry.delta if isinstance(entry, TextEntry) else entry.data)
+        if size >= PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def _merged(entries: Iterable[Entry]) -> Iterable[Entry]:
