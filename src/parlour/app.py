@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from parlour.chat.engine import Engine, Limits
 from parlour.files import FILES
 from parlour.http import errors
 from parlour.http.assets import AssetRoutes
+from parlour.http.bodies import BodyTimeout
 from parlour.http.chatkit import ChatRoutes
 from parlour.http.edge import Door
 from parlour.http.health import HealthRoutes
@@ -82,13 +84,15 @@ def create_app(
         )
         app.state.parlour = parts
         _mount(app, parts, settings, site)
-        try:
-            yield
-        finally:
-            await parts.close()
+        with _draining(parts.engine, settings.shutdown_grace):
+            try:
+                yield
+            finally:
+                await parts.close()
 
     app = FastAPI(title="Parlour", version=__version__, lifespan=lifespan, openapi_url=None)
     errors.install(app)
+    app.add_middleware(BodyTimeout, seconds=settings.body_timeout)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -99,6 +103,15 @@ def create_app(
             expose_headers=["Parlour-Turn"],
         )
     return app
+
+
+def _draining(engine: Engine, grace: float) -> AbstractContextManager[None]:
+    """Whatever server runs the app, its turns get their time from the moment it is told to stop."""
+    loop, begin = asyncio.get_running_loop(), engine.draining.begin
+    return told_to_stop(
+        partial(loop.call_soon_threadsafe, begin, grace),
+        partial(loop.call_soon_threadsafe, begin, 0),
+    )
 
 
 async def assemble(

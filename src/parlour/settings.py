@@ -144,6 +144,12 @@ class Settings(BaseSettings):
         20, ge=1, le=1000, description="How many of the newest items a model is shown."
     )
     max_body_bytes: int = Field(1_000_000, ge=1000, description="Largest request body, in bytes.")
+    body_timeout: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds that a request body may pause; all in all it has these and a second "
+        "for each 500 bytes.",
+    )
     max_message_chars: int = Field(
         4000, ge=1, description="Longest message a visitor may send, in characters."
     )
@@ -162,6 +168,12 @@ class Settings(BaseSettings):
         15.0, gt=0, description="Seconds of silence after which a stream sends a comment."
     )
 
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        validation_alias=_named("FORWARDED_ALLOW_IPS", "PARLOUR_TRUSTED_PROXIES"),
+        description="Addresses and networks, separated by commas, whose X-Forwarded-Proto and "
+        "X-Forwarded-For are believed; * believes everybody.",
+    )
     shutdown_grace: float = Field(
         30.0,
         ge=0,

@@ -100,9 +100,12 @@ def test_serve_has_no_demo_site_and_warns_about_the_secret(tmp_path: Path) -> No
         assert httpx.get(url).status_code == 404
 
 
-def test_serve_runs_several_workers(tmp_path: Path) -> None:
-    with running("serve", "--port", "0", "--workers", "2", cwd=tmp_path) as (url, _):
-        assert wait(f"{url}/health").json()["status"] == "ok"
+def test_several_workers_need_redis(tmp_path: Path) -> None:
+    done = run("serve", "--port", "0", "--workers", "2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "REDIS_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / ".parlour").exists()
 
 
 def wait(url: str) -> httpx.Response:

@@ -33,7 +33,7 @@ def serve(
     made = ANSWERERS[answerer] if isinstance(answerer, str) else answerer
     app = create_app(settings, answerer=made() if made else None)
     with listen("127.0.0.1", port) as listening:
-        run_until_done(serve_on(listening, app, grace=5, log_level="warning"))
+        run_until_done(serve_on(listening, app, settings, log_level="warning"))
 
 
 def command(environment: dict[str, str], folder: str, *arguments: str) -> None:

@@ -14,14 +14,15 @@ from parlour.knowledge import Knowledge
 from parlour.settings import Settings
 from parlour.site import Site
 
-GRACE = 3
-"""Seconds that open streams have to end after Ctrl-C; their text is kept either way."""
+GRACE = 3.0
+"""Seconds that running answers have to finish after Ctrl-C; nobody waits longer at a terminal."""
 _SKIPPED_SHOWN = 5
 
 
 def run(*, docs: Path | None, host: str | None, port: int | None) -> None:
     """Indexes the pages, says what was found, and serves until Ctrl-C."""
     settings = load_settings(host=host, port=port, docs=docs)
+    settings.shutdown_grace = min(settings.shutdown_grace, GRACE)
     with listen(settings.host, settings.port) as listening:
         run_until_done(_serve(settings, settings.docs or default_docs(), listening))
 
@@ -33,7 +34,7 @@ async def _serve(settings: Settings, docs: Path, listening: socket.socket) -> No
     parts = await assemble(settings, answerer=answerer, knowledge=knowledge)
     app = create_app(settings, site=site, assembly=parts)
     _say(settings, docs, knowledge, answerer.reason, listening)
-    await serve_on(listening, app, grace=GRACE, log_level="warning")
+    await serve_on(listening, app, settings, log_level="warning")
 
 
 def _say(

@@ -89,7 +89,10 @@ class ChatRoutes:
         grant: Grant | None = None,
     ) -> EventStream:
         """A reader of a turn. A client that cannot resume means stop by closing."""
-        stays = resumed or request.headers.get("parlour-resume") == "1" or not running.may_stop
+        resumes = resumed or request.headers.get("parlour-resume") == "1"
+        stays = resumes or not running.may_stop
+        # A turn of another server goes on without us, and its reader can read on there.
+        elsewhere = resumes and not self.engine.runs(running.turn_id)
 
         async def stop() -> None:
             with suppress(TurnNotFound):
@@ -102,6 +105,7 @@ class ChatRoutes:
             heartbeat=self.heartbeat,
             headers={"Parlour-Turn": running.turn_id},
             on_disconnect=None if stays else stop,
+            cut=self.engine.draining.begun if elsewhere else None,
         )
         remember(response, grant, request)
         return response

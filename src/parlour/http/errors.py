@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -10,9 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from parlour.errors import BadRequest, NotFound, ParlourError
+from parlour.errors import BadRequest, NotFound, ParlourError, RequestTimeout, ShuttingDown
 
 log = logging.getLogger(__name__)
+
+_HEADERS: Final[dict[type[ParlourError], dict[str, str]]] = {
+    ShuttingDown: {"retry-after": "1", "connection": "close"},
+    RequestTimeout: {"connection": "close"},
+}
 
 
 def install(app: FastAPI) -> None:
@@ -28,7 +34,7 @@ def answer(error: ParlourError) -> JSONResponse:
     """The response to a known failure."""
     if error.status >= 500:
         log.warning("%s: %s", error.code, error.message)
-    return JSONResponse(error.body(), error.status)
+    return JSONResponse(error.body(), error.status, _HEADERS.get(type(error)))
 
 
 def _known(request: Request, error: Exception) -> Response:

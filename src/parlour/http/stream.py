@@ -64,7 +64,7 @@ class EventStream(Response):
 
     A comment is sent after ``heartbeat`` seconds of silence. When the client goes away first,
     ``on_disconnect`` is called, and the turn itself is left alone. A server that shuts down cancels
-    the response, and that is nobody's wish to stop.
+    the response, or cuts it off by ``cut``, and that is nobody's wish to stop.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class EventStream(Response):
         heartbeat: float,
         headers: Mapping[str, str],
         on_disconnect: Callable[[], Awaitable[None]] | None = None,
+        cut: asyncio.Event | None = None,
     ) -> None:
         self.status_code = 200
         self.media_type = form.media_type
@@ -88,24 +89,28 @@ class EventStream(Response):
         self._form = form
         self._heartbeat = heartbeat
         self._on_disconnect = on_disconnect
+        self._cut = cut
         self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         writing = asyncio.create_task(self._write(send))
         watching = asyncio.create_task(self._watch(receive, send))
-        left = False
+        tasks: set[asyncio.Task[object]] = {writing, watching}
+        if self._cut is not None:
+            tasks.add(asyncio.create_task(self._cut.wait()))
+        written = left = False
         try:
-            await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
-            left = not writing.done()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            written, left = writing.done(), watching.done()
         finally:
-            writing.cancel()
-            watching.cancel()
-            await asyncio.gather(writing, watching, return_exceptions=True)
-        if not left:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if written:
             writing.result()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        elif self._on_disconnect is not None:
+        elif left and self._on_disconnect is not None:
             await self._on_disconnect()
 
     async def _write(self, send: Send) -> None:
