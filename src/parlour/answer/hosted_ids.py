@@ -33,12 +33,15 @@ class ItemIds:
         self.names: dict[str, str] = {}
         """The present name of every id that was given another."""
         self._earlier: dict[str, list[str]] = {}
+        self._tasks: dict[str, list[JsonObject]] = {}
 
     async def settle(self, event: JsonObject) -> list[JsonObject]:
         """The event in terms of our ids; an empty list when it is about nothing."""
         match event["type"]:
             case "thread.item.added":
                 await self._added(event["item"])
+                if event["item"]["type"] == "workflow":
+                    self._tasks[event["item"]["id"]] = list(event["item"]["workflow"]["tasks"])
             case "thread.item.done":
                 event["type"] = await self._done(event["item"])
             case "thread.item.replaced":
@@ -47,6 +50,8 @@ class ItemIds:
                 self._stored.add(item["id"])
             case "thread.item.updated":
                 event["item_id"] = self.names.get(event["item_id"], event["item_id"])
+                if event["update"]["type"] == "workflow.task.added":
+                    self._place(event["item_id"], event["update"])
             case "thread.item.removed":
                 return self._removed(event["item_id"])
         return [event]
@@ -71,6 +76,14 @@ class ItemIds:
             known = await self._exists(item["id"])
         self._stored.add(item["id"])
         return "thread.item.replaced" if known else "thread.item.done"
+
+    def _place(self, item_id: str, update: JsonObject) -> None:
+        """Puts a task that equals an earlier one at the end: the SDK gives it the earlier one's place."""
+        tasks = self._tasks.setdefault(item_id, [])
+        at = update["task_index"]
+        if at < len(tasks) and tasks[at] == update["task"]:
+            update["task_index"] = at = len(tasks)
+        tasks.insert(at, update["task"])
 
     async def _repeats(self, item_id: str, kind: str) -> bool:
         if kind not in _FROM_MODELS or item_id in self._made:
