@@ -5,6 +5,8 @@ ParlourError                 500 internal
 │   ├── UnknownRequestType   400 unknown_request_type
 │   ├── MessageTooLong       413 message_too_long
 │   ├── BodyTooLarge         413 body_too_large
+│   ├── AttachmentType       415 attachment_type      the bytes are not what they were said to be
+│   ├── TooManyAttachments   400 too_many_attachments
 │   ├── RequestTimeout       408 request_timeout      the rest of the body did not come
 │   └── NotAcceptable        406 not_acceptable       the Accept header asks for nothing we have
 ├── Unauthorized             401 unauthorized
@@ -16,7 +18,8 @@ ParlourError                 500 internal
 ├── Conflict                 409 conflict             the thread is not in the state this needs
 │   ├── ThreadBusy           409 thread_busy
 │   ├── ThreadClosed         409 thread_closed
-│   └── DuplicateRequest     409 duplicate_request
+│   ├── DuplicateRequest     409 duplicate_request
+│   └── AttachmentTaken      409 attachment_taken     a message has it, or its bytes have arrived
 ├── Unsupported              422 unsupported          this answerer does not do that
 ├── Unavailable              503 unavailable
 │   ├── StoreUnavailable     503 store_unavailable
@@ -83,6 +86,17 @@ class NotAcceptable(BadRequest):
     hint = "Send no Accept header, or one of the types that docs/history.md names."
 
 
+class AttachmentType(BadRequest):
+    code = "attachment_type"
+    status = 415
+    hint = "Send the file as what it is; docs/attachments.md has the rules."
+
+
+class TooManyAttachments(BadRequest):
+    code = "too_many_attachments"
+    hint = "Send fewer, or raise PARLOUR_MAX_ATTACHMENTS."
+
+
 class Unauthorized(ParlourError):
     code = "unauthorized"
     status = 401
@@ -143,6 +157,11 @@ class DuplicateRequest(Conflict):
         body = super().body()
         body["error"]["thread_id"] = self.thread_id
         return body
+
+
+class AttachmentTaken(Conflict):
+    code = "attachment_taken"
+    hint = "Upload the file again, as a new attachment."
 
 
 class Unsupported(ParlourError):
