@@ -6,7 +6,8 @@ import asyncio
 import socket
 import struct
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from parlour.protocol import encode, parse
 from tests.faults.conftest import Arriving, Serving
@@ -31,39 +32,90 @@ def request(witness: Witness, order: Order, *, resume: bool) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def five_megabytes(name: str) -> Order:
+    """An answer that comes faster than anybody reads."""
+    return Order(name, words=5000, delay=0.0002, padding=990)
+
+
+class Slow:
+    """A client that reads a kilobyte a second, until it wants the rest."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+
+    async def read_for(self, seconds: float) -> bytes:
+        got, end = b"", time.monotonic() + seconds
+        while time.monotonic() < end:
+            got += await asyncio.wait_for(self._loop.sock_recv(self._client, 1000), 20)
+            await asyncio.sleep(min(1, seconds))
+        return got
+
+    async def rest(self) -> bytes:
+        """Everything up to the end of a chunked response."""
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
+        got = [b""]
+        while not got[-1].endswith(b"0\r\n\r\n"):
+            got.append(await asyncio.wait_for(self._loop.sock_recv(self._client, 1 << 20), 20))
+            assert got[-1], "the connection ended too early"
+        return b"".join(got)
+
+
+@contextmanager
+def reading_slowly(server: Server, asked: bytes) -> Iterator[Slow]:
+    """A client with hardly any buffer, which has just sent its request."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(asked)
+        client.setblocking(False)
+        yield Slow(client)
+
+
 async def test_a_reader_of_a_kilobyte_a_second_costs_little_and_loses_nothing(
     serving: Serving, arrive: Arriving
 ) -> None:  # 74
     server = serving()
     witness = await arrive(server.url)
-    await witness.ask(server.url, Order("warm", words=2000, delay=0, padding=500))
+    # Until the log of ended answers is as full as it gets.
+    for number in range(5):
+        await witness.ask(server.url, five_megabytes(f"warm{number}"))
     before = server.resident()
-    order = Order("slow", words=5000, delay=0.0002, padding=990)
+    order = five_megabytes("slow")
     seen = witness.expect(order)
-    loop = asyncio.get_running_loop()
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", server.port))
-        client.sendall(request(witness, order, resume=True))
-        client.setblocking(False)
-        got = b""
-        began, most = time.monotonic(), 0
-        while time.monotonic() < began + 8:
-            got += await loop.sock_recv(client, 1000)
-            most = max(most, server.resident())
-            await asyncio.sleep(1)
+    with reading_slowly(server, request(witness, order, resume=True)) as slow:
+        got = await slow.read_for(4)
         seen.thread = await _only_new(witness, server, seen)
-        (_, answer) = await witness.items(server.url, seen.thread)
-        assert answer["content"][0]["text"] == order.part(0), "it waited for its reader"
-        assert len(got) < 20_000
-        while not got.endswith(b"\r\n0\r\n\r\n"):
-            more = await asyncio.wait_for(loop.sock_recv(client, 1 << 20), 20)
-            assert more, "the connection ended too early"
-            got += more
-            most = max(most, server.resident())
-    assert most - before < 30 * MEGABYTE, f"{(most - before) / MEGABYTE:.1f} MB more"
+        end = time.monotonic() + 20
+        while len(items := await witness.items(server.url, seen.thread)) < 2:
+            assert time.monotonic() < end, "it waits for its reader"
+            got += await slow.read_for(1)
+        assert items[1]["content"][0]["text"] == order.part(0)
+        assert len(got) < 100_000
+        most = server.resident()
+        assert most - before < 30 * MEGABYTE, f"{(most - before) / MEGABYTE:.1f} MB more"
+        got += await slow.rest()
     read_from(got, seen)
     assert "".join(seen.texts.popitem()[1]) == order.part(0)
+    await hold(witness, server.url)
+
+
+async def test_many_slow_readers_of_one_long_answer_share_it(
+    serving: Serving, arrive: Arriving
+) -> None:
+    server = serving()
+    witness = await arrive(server.url)
+    seen = await witness.ask(server.url, five_megabytes("long"))
+    lines = [f"GET /chatkit/turns/{seen.turn}?after=0 HTTP/1.1", "host: parlour"]
+    lines += [f"authorization: Bearer {witness.token}", "", ""]
+    before = server.resident()
+    with ExitStack() as readers:
+        for _ in range(30):
+            asked = "\r\n".join(lines).encode()
+            slow = readers.enter_context(reading_slowly(server, asked))
+            assert (await slow.read_for(0.1)).startswith(b"HTTP/1.1 200")
+        most = server.resident()
+        assert most - before < 15 * MEGABYTE, f"{(most - before) / MEGABYTE:.1f} MB more"
     await hold(witness, server.url)
 
 
