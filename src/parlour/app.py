@@ -17,7 +17,9 @@ from parlour.answer import ANSWERERS
 from parlour.answer.base import Answerer, Materials
 from parlour.chat.attachments import Attachments
 from parlour.chat.engine import Engine, Limits
+from parlour.chat.sweep import Sweep
 from parlour.files import FILES
+from parlour.files.base import Files
 from parlour.http import errors
 from parlour.http.assets import AssetRoutes
 from parlour.http.bodies import BodyTimeout
@@ -84,10 +86,13 @@ def create_app(
         )
         app.state.parlour = parts
         _mount(app, parts, settings, site)
+        sweep = Sweep(parts.engine.store, parts.engine.attachments, settings.sweep_after)
+        sweep.start()
         with _draining(parts.engine, settings.shutdown_grace):
             try:
                 yield
             finally:
+                await sweep.stop()
                 await parts.close()
 
     app = FastAPI(title="Parlour", version=__version__, lifespan=lifespan, openapi_url=None)
@@ -130,14 +135,20 @@ async def assemble(
         answerer = _hosted(server) if server else choose_answerer(settings, knowledge)
     if store is None:
         store = choose_store(settings)
-    files_spec = settings.files_spec()
-    files = FILES.load(files_spec).from_spec(files_spec)
+    files = choose_files(settings)
     turnlog_spec = settings.turnlog_spec()
     engine = Engine(
         store=store,
         turnlog=TURNLOGS.load(turnlog_spec).from_spec(turnlog_spec),
         answerer=answerer,
-        attachments=Attachments(store, files, secret=secret, max_bytes=settings.max_upload_bytes),
+        attachments=Attachments(
+            store,
+            files,
+            secret=secret,
+            max_bytes=settings.max_upload_bytes,
+            max_uploads=settings.max_uploads,
+            max_attachments=settings.max_attachments,
+        ),
         limits=Limits(
             settings.max_message_chars, settings.busy_wait if settings.busy == "wait" else 0
         ),
@@ -158,6 +169,12 @@ def choose_store(settings: Settings) -> Store:
     """The store that the settings name, not opened yet."""
     spec = settings.store_spec()
     return STORES.load(spec).from_spec(spec, store_options(settings))
+
+
+def choose_files(settings: Settings) -> Files:
+    """The place for attachment bytes that the settings name."""
+    spec = settings.files_spec()
+    return FILES.load(spec).from_spec(spec)
 
 
 def _choose_replica(settings: Settings) -> Store | None:
@@ -236,7 +253,7 @@ def _mount(app: FastAPI, parts: Assembly, settings: Settings, site: Site | None)
     engine, door = parts.engine, parts.door
     routes = [
         ChatRoutes(engine, door, settings.max_body_bytes, settings.heartbeat).router(),
-        UploadRoutes(engine.attachments, engine.store, door).router(),
+        UploadRoutes(engine.attachments, door).router(),
         HistoryRoutes(parts.history, door).router(),
         HealthRoutes(engine.store).router(),
         AssetRoutes().router(),

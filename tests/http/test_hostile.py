@@ -131,12 +131,15 @@ def test_an_upload_that_is_not_a_form_is_refused(
     assert refusal(response, 400) == "bad_request"
 
 
-def test_an_upload_may_lie_about_its_length_and_type(visitor: Visitor) -> None:
+def test_an_upload_that_lies_about_its_type_is_refused_and_a_page_only_downloaded(visitor: Visitor) -> None:
     page = b"<script>alert(1)</script>"
-    made = visitor.http.post("/uploads", files={"file": ("a.html", page, "image/svg+xml")}).json()
-    shown = visitor.http.get(made["preview_url"])
+    lie = visitor.http.post("/uploads", files={"file": ("a.html", page, "image/svg+xml")})
+    assert refusal(lie, 415) == "attachment_type"
+    made = visitor.http.post("/uploads", files={"file": ("a.html", page, "text/plain")}).json()
+    assert (made["type"], made["mime_type"]) == ("file", "text/html")
+    shown = visitor.http.get(f"/files/{made['id']}")
     assert shown.headers["content-type"] == "application/octet-stream"
-    assert shown.headers["content-disposition"] == "attachment"
+    assert shown.headers["content-disposition"].startswith("attachment")
     assert shown.headers["content-security-policy"] == "default-src 'none'; sandbox"
 
 

@@ -148,8 +148,7 @@ async def delete_thread(host: Host, request: Request, context: RequestContext) -
     turn_id = await host.turnlog.running(owner, thread_id)
     if turn_id is not None:
         await host.turnlog.request_stop(owner, turn_id)
-    for attachment_id in attachments:
-        await host.attachments.files.delete(attachment_id)
+    await host.attachments.discard(attachments)
     return b"{}"
 
 
@@ -163,6 +162,7 @@ async def feedback(host: Host, request: Request, context: RequestContext) -> byt
 
 async def create_attachment(host: Host, request: Request, context: RequestContext) -> bytes:
     owner = context.caller.owner
+    await host.attachments.admit(owner)
     attachment = await host.answerer.create_attachment(request.params, context)
     if attachment is None:
         attachment = await host.attachments.create(owner, request.params, context.base_url)
@@ -237,7 +237,7 @@ async def _user_message(
     """The message as an item, and the full records of its attachments."""
     given: JsonObject = request.params["input"]
     files = list(dict.fromkeys(given["attachments"]))
-    records = await host.attachments.resolve(context.caller.owner, files)
+    records = await host.attachments.resolve(context.caller.owner, files, thread.id)
     quoted = given.get("quoted_text") or context.selected_text
     shown = [public(record) for record in records]
     return events.user_message(thread.id, {**given, "quoted_text": quoted}, shown), records

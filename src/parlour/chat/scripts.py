@@ -10,7 +10,7 @@ from parlour.chat import events
 from parlour.chat.recorder import Recorder
 from parlour.chat.turn import Script
 from parlour.context import RequestContext
-from parlour.errors import Conflict, ThreadClosed
+from parlour.errors import AttachmentTaken, Conflict, ThreadClosed
 from parlour.protocol import JsonObject, is_hidden, parse
 from parlour.stores.base import Store, Thread
 
@@ -139,7 +139,11 @@ async def _ask(
 ) -> None:
     for attachment in attachments:
         bound = attachment | {"thread_id": recorder.thread_id}
-        await stage.store.save_attachment(recorder.owner, bound)
+        # Between the request and the lock, another thread may have taken it, or it was deleted.
+        if bound != attachment and not await stage.store.replace_attachment(
+            recorder.owner, attachment, bound
+        ):
+            raise AttachmentTaken(f"{attachment['name']!r} was sent elsewhere, or deleted.")
     await recorder.add(message)
 
 

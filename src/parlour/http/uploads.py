@@ -1,33 +1,39 @@
-"""Attachment bytes: up in one step or two, down by signed addresses."""
+"""Attachment bytes: up in one step or two, down by signed addresses or to their owner."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final, cast
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from parlour.chat.attachments import Attachments
-from parlour.errors import AttachmentNotFound, BadRequest, BodyTooLarge
+from parlour.chat.sniffing import UNKNOWN
+from parlour.errors import AttachmentNotFound, BadRequest, BodyTooLarge, Unauthorized
 from parlour.http.edge import Door, remember
 from parlour.protocol import encode
-from parlour.stores.base import Store
 
-_PIECE: Final = 64 * 1024
-_INLINE: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_FORM: Final = 64 * 1024
+"""What a form may add to a file's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRoutes:
-    """``POST /uploads``, ``PUT|POST /uploads/{id}`` and ``GET /files/{id}``."""
+    """``POST /uploads``, ``PUT|POST /uploads/{id}`` and ``GET /files/{id}``.
+
+    A file is received whole, into a temporary one, before anything is kept: one that breaks off
+    leaves nothing behind.
+    """
 
     attachments: Attachments
-    store: Store
     door: Door
 
     def router(self) -> APIRouter:
@@ -41,89 +47,116 @@ class UploadRoutes:
         """Multipart field ``file``; the attachment's JSON comes back."""
         caller, grant = await self.door.caller(request)
         context = self.door.context(request, caller)
-        async with self._multipart_file(request) as file:
-            attachment = self.attachments.record(
-                caller.owner,
-                file.filename or "file",
-                file.content_type or "application/octet-stream",
-                context.base_url,
+        await self.attachments.admit(caller.owner)
+        async with _form_file(request, self.attachments.max_bytes) as file:
+            name, claim = file.filename or "", file.content_type or UNKNOWN
+            record = await self.attachments.upload(
+                caller.owner, name, claim, file, context.base_url
             )
-            await self.attachments.files.save(attachment["id"], self._pieces(file))
-        async with self._kept_with_its_record(attachment["id"]):
-            await self.store.save_attachment(caller.owner, attachment)
-        response = Response(encode(attachment), media_type="application/json")
+        shown = {name: value for name, value in record.items() if name != "metadata"}
+        response = Response(encode(shown), media_type="application/json")
         remember(response, grant, request)
         return response
 
     async def second_phase(self, request: Request, attachment_id: str, sig: str = "") -> Response:
         """The bytes of an announced attachment, raw or as multipart field ``file``."""
-        link = self.attachments.check(attachment_id, sig, "up")
-        await self.store.load_attachment(link.owner, attachment_id)
-        if request.headers.get("content-type", "").startswith("multipart/"):
-            async with self._multipart_file(request) as file:
-                await self.attachments.files.save(attachment_id, self._pieces(file))
-        else:
-            await self.attachments.files.save(attachment_id, self._bounded(request.stream()))
-        async with self._kept_with_its_record(attachment_id):
-            await self.store.load_attachment(link.owner, attachment_id)
+        link, record = await self.attachments.awaited(attachment_id, sig)
+        is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+        receive = _form_file if is_form else _raw_file
+        async with receive(request, record["metadata"]["size"]) as file:
+            await self.attachments.fill(link, record, file)
         return Response(b"{}", media_type="application/json")
 
-    async def view(self, attachment_id: str, sig: str = "") -> Response:
-        """The bytes; shown in place only for plain images, downloaded otherwise."""
-        link = self.attachments.check(attachment_id, sig, "view")
-        record = await self.store.load_attachment(link.owner, attachment_id)
-        if await self.attachments.files.size(attachment_id) is None:
-            raise AttachmentNotFound("The bytes of this file have not arrived.")
-        inline = record["mime_type"] in _INLINE
+    async def view(
+        self, request: Request, attachment_id: str, sig: str = "", preview: bool = False
+    ) -> Response:
+        """The bytes, for who has a signed address or is the owner.
+
+        Previews and plain images are shown in place; everything else is downloaded.
+        """
+        link = self.attachments.opened(attachment_id, sig)
+        owner = link.owner if link else await self._owner(request)
+        file = await self.attachments.view(owner, attachment_id, preview=preview)
+        download = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
         return StreamingResponse(
-            self.attachments.files.load(attachment_id),
-            media_type=record["mime_type"] if inline else "application/octet-stream",
+            self.attachments.files.load(file.key),
+            media_type=file.media_type if file.inline else UNKNOWN,
             headers={
-                "content-disposition": "inline" if inline else "attachment",
+                "content-length": str(file.size),
+                "content-disposition": "inline" if file.inline else download,
                 "content-security-policy": "default-src 'none'; sandbox",
                 "x-content-type-options": "nosniff",
                 "cache-control": "private, max-age=3600",
             },
         )
 
-    @asynccontextmanager
-    async def _kept_with_its_record(self, attachment_id: str) -> AsyncIterator[None]:
-        """Deletes the bytes when the record cannot be kept, or was deleted in the meantime."""
-        try:
-            yield
-        except BaseException:
-            await self.attachments.files.delete(attachment_id)
-            raise
+    async def _owner(self, request: Request) -> str:
+        with suppress(Unauthorized):
+            caller, newcomer = await self.door.caller(request)
+            if newcomer is None:
+                return caller.owner
+        raise AttachmentNotFound(
+            "This address is not valid, or not any more.",
+            hint="Load the thread it is in again; its owner's own credentials open it too.",
+        )
 
-    @asynccontextmanager
-    async def _multipart_file(self, request: Request) -> AsyncIterator[UploadFile]:
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self.attachments.max_bytes + _PIECE:
-            raise BodyTooLarge(
-                f"The upload has {declared} bytes; {self.attachments.max_bytes} are allowed.",
-                hint="Send a smaller file, or raise PARLOUR_MAX_UPLOAD_BYTES.",
-            )
-        async with request.form(max_files=1, max_fields=10) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise BadRequest("There is no file.", hint="Send it as the multipart field 'file'.")
-            yield file
 
-    async def _pieces(self, file: UploadFile) -> AsyncIterator[bytes]:
-        async def read() -> AsyncIterator[bytes]:
-            while piece := await file.read(_PIECE):
-                yield piece
+@asynccontextmanager
+async def _form_file(request: Request, limit: int) -> AsyncIterator[UploadFile]:
+    _refuse_declared(request, limit + _FORM, limit)
+    body = _bounded(request, limit + _FORM, limit)
+    try:
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise MultiPartException("This is not a form.")
+        parser = MultiPartParser(request.headers, body, max_files=1, max_fields=10)
+        form = await parser.parse()
+    except MultiPartException as wrong:
+        raise BadRequest(wrong.message, hint="Send it as the multipart field 'file'.") from None
+    finally:
+        await body.aclose()
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise BadRequest("There is no file.", hint="Send it as the multipart field 'file'.")
+        if (file.size or 0) > limit:
+            raise _too_large(limit)
+        yield file
+    finally:
+        await form.close()
 
-        async for piece in self._bounded(read()):
-            yield piece
 
-    async def _bounded(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > self.attachments.max_bytes:
-                raise BodyTooLarge(
-                    f"The file has more than {self.attachments.max_bytes} bytes.",
-                    hint="Send a smaller file, or raise PARLOUR_MAX_UPLOAD_BYTES.",
-                )
-            yield chunk
+@asynccontextmanager
+async def _raw_file(request: Request, limit: int) -> AsyncIterator[UploadFile]:
+    _refuse_declared(request, limit, limit)
+    spool = SpooledTemporaryFile(max_size=MultiPartParser.spool_max_size)  # noqa: SIM115
+    file = UploadFile(cast(Any, spool), size=0)
+    body = _bounded(request, limit, limit)
+    try:
+        async for chunk in body:
+            await file.write(chunk)
+        yield file
+    finally:
+        await body.aclose()
+        await file.close()
+
+
+def _refuse_declared(request: Request, most: int, limit: int) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(limit)
+
+
+async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[bytes, None]:
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise _too_large(limit)
+        yield chunk
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The file has more than the {limit} bytes that are allowed for it.",
+        hint="Announce its true size, send a smaller file, or raise PARLOUR_MAX_UPLOAD_BYTES.",
+    )
