@@ -12,7 +12,7 @@ import pytest
 
 from parlour.errors import ConfigurationError, TurnNotFound
 from parlour.turnlog.base import Entry, EventEntry, TextEntry
-from parlour.turnlog.contract import ADA, conversation, read_all, told, write
+from parlour.turnlog.contract_conversation import ADA, conversation, read_all, told, write
 from parlour.turnlog.memory import MemoryTurnLog
 
 

@@ -9,6 +9,7 @@ TURNLOGS: Table[TurnLog] = Table(
         "memory": "parlour.turnlog.memory:MemoryTurnLog",
         "redis": "parlour.turnlog.redis:RedisTurnLog",
         "rediss": "parlour.turnlog.redis:RedisTurnLog",
+        "unix": "parlour.turnlog.redis:RedisTurnLog",
     },
 )
 

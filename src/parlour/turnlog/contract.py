@@ -1,6 +1,6 @@
 """The tests every turn log must pass.
 
-Subclass ``TurnLogContract`` in a test module and give it one fixture, ``log``.
+Subclass ``TurnLogContract`` in a test module and give it two fixtures, ``log`` and ``other``.
 """
 
 from __future__ import annotations
@@ -8,96 +8,37 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 import pytest
 
 from parlour.errors import ThreadBusy, TurnNotFound
 from parlour.protocol import new_id
-from parlour.turnlog.base import Entry, EventEntry, TextEntry, TurnLog, TurnWriter
-
-ADA = "guest:ada"
-EVE = "guest:eve"
-
-_PATIENCE = 10.0
-_MOMENT = 0.05
-_WORDS = (
-    "Hello",
-    ", ",
-    "wörld",
-    " 你好",
-    "👩‍🚀",
-    "\n\n",
-    "",
-    "a longer piece of text. ",
-    "e\u0301",
+from parlour.turnlog.base import Entry, EventEntry, TurnLog
+from parlour.turnlog.contract_conversation import (
+    ADA,
+    EVE,
+    MOMENT,
+    PATIENCE,
+    conversation,
+    end,
+    read_all,
+    told,
+    write,
 )
-
-
-def conversation(length: int, seed: int = 1) -> list[Entry]:
-    """Entries as a turn writes them: runs of text in several items and parts, events between."""
-    dice = random.Random(seed)
-    entries: list[Entry] = []
-    item, part = "msg_1", 0
-    for seq in range(1, length + 1):
-        if dice.random() < 0.05:
-            entries.append(EventEntry(seq, b'{"type":"progress_update","text":"%d"}' % seq))
-            continue
-        if dice.random() < 0.05:
-            item, part = dice.choice(("msg_1", "msg_2")), dice.randrange(2)
-        entries.append(TextEntry(seq, item, part, dice.choice(_WORDS)))
-    return entries
-
-
-def told(entries: Iterable[Entry]) -> list[tuple[str, int, str] | bytes]:
-    """What entries say, however text that belongs together was cut into pieces."""
-    said: list[tuple[str, int, str] | bytes] = []
-    for entry in entries:
-        if isinstance(entry, EventEntry):
-            said.append(entry.data)
-            continue
-        last = said[-1] if said else b""
-        if isinstance(last, tuple) and last[:2] == (entry.item_id, entry.content_index):
-            said[-1] = (*last[:2], last[2] + entry.delta)
-        else:
-            said.append((entry.item_id, entry.content_index, entry.delta))
-    return said
-
-
-async def read_all(log: TurnLog, turn_id: str, after: int = 0) -> list[Entry]:
-    """Everything after ``after`` until the turn ends; fails if that takes too long."""
-    entries: list[Entry] = []
-    async with asyncio.timeout(_PATIENCE):
-        async for batch in log.read(ADA, turn_id, after):
-            assert batch, "a batch is never empty"
-            entries += batch
-    numbers = [entry.seq for entry in entries]
-    assert numbers == sorted(set(numbers)), "sequence numbers rise"
-    assert not numbers or numbers[0] > after
-    return entries
-
-
-async def write(writer: TurnWriter, entries: Sequence[Entry], *, pause_every: int = 1) -> None:
-    """Appends entries, letting readers run after each or every so many, and ends the turn."""
-    for entry in entries:
-        writer.append(entry)
-        if entry.seq % pause_every == 0:
-            await asyncio.sleep(0)
-    await writer.close()
-
-
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancels a task and waits until it has gone."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+from parlour.turnlog.contract_elsewhere import Elsewhere
 
 
 class _Reading:
     @pytest.fixture
     def log(self) -> TurnLog:
         raise NotImplementedError("Give a fixture `log` that opens your turn log, and closes it.")
+
+    @pytest.fixture
+    def other(self) -> TurnLog:
+        raise NotImplementedError(
+            "Give a fixture `other`: an open turn log on the same place, as another process of the "
+            "same site has it; `log` itself if only one process can use your turn log."
+        )
 
     async def test_a_reader_gets_every_entry_once_and_in_order(self, log: TurnLog) -> None:
         turn, entries = new_id("turn"), conversation(200)
@@ -112,7 +53,7 @@ class _Reading:
         turn, entries = new_id("turn"), conversation(3)
         writer = await log.start(ADA, turn, "thr_1")
         reader = log.read(ADA, turn)
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             for entry in entries:
                 waiting = asyncio.ensure_future(anext(reader))
                 await asyncio.sleep(0.01)
@@ -140,7 +81,7 @@ class _Reading:
         writer = await log.start(ADA, turn, "thr_1")
         writing = asyncio.create_task(write(writer, entries, pause_every=5))
         seen: list[Entry] = []
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             while not seen or seen[-1].seq < len(entries):
                 patience = dice.randrange(1, 20)
                 async for batch in log.read(ADA, turn, seen[-1].seq if seen else 0):
@@ -228,7 +169,7 @@ class _Reading:
         turn = new_id("turn")
         writer = await log.start(ADA, turn, "thr_1")
         readers = [asyncio.create_task(read_all(log, turn)) for _ in range(3)]
-        await asyncio.sleep(_MOMENT)
+        await asyncio.sleep(MOMENT)
         await log.close()
         assert await asyncio.gather(*readers) == [[], [], []]
         await writer.close()
@@ -284,12 +225,12 @@ class _Stopping:
         turn = new_id("turn")
         writer = await log.start(ADA, turn, "thr_1")
         waiting = asyncio.create_task(writer.wait_stop())
-        await asyncio.sleep(_MOMENT)
+        await asyncio.sleep(MOMENT)
         assert not waiting.done()
         assert not writer.stop_requested
         await log.request_stop(ADA, turn)
         await log.request_stop(ADA, turn)
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             await waiting
             await writer.wait_stop()
         assert writer.stop_requested
@@ -299,7 +240,7 @@ class _Stopping:
         turn = new_id("turn")
         writer = await log.start(ADA, turn, "thr_1")
         await log.request_stop(ADA, turn)
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             await writer.wait_stop()
         await writer.close()
 
@@ -307,7 +248,7 @@ class _Stopping:
         turns = [new_id("turn"), new_id("turn")]
         stopped, other = [await log.start(ADA, turn, "thr_1") for turn in turns]
         await log.request_stop(ADA, turns[0])
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             await stopped.wait_stop()
         assert not other.stop_requested
 
@@ -331,7 +272,7 @@ class _Locking:
 
         async def hold() -> None:
             nonlocal holders, most
-            async with log.hold("thr_1", _PATIENCE):
+            async with log.hold("thr_1", PATIENCE):
                 holders += 1
                 most = max(most, holders)
                 await asyncio.sleep(0.001)
@@ -344,14 +285,14 @@ class _Locking:
         served: list[int] = []
 
         async def hold(number: int) -> None:
-            async with log.hold("thr_1", _PATIENCE):
+            async with log.hold("thr_1", PATIENCE):
                 served.append(number)
 
         async with log.hold("thr_1", 0):
             waiting = []
             for number in range(5):
                 waiting.append(asyncio.create_task(hold(number)))
-                await asyncio.sleep(_MOMENT)
+                await asyncio.sleep(MOMENT)
         await asyncio.gather(*waiting)
         assert served == [0, 1, 2, 3, 4]
 
@@ -379,8 +320,8 @@ class _Locking:
 
     async def test_a_thread_that_gets_free_in_time_is_taken(self, log: TurnLog) -> None:
         async with log.hold("thr_1", 0):
-            waiting = asyncio.create_task(self._enter(log, _PATIENCE))
-            await asyncio.sleep(_MOMENT)
+            waiting = asyncio.create_task(self._enter(log, PATIENCE))
+            await asyncio.sleep(MOMENT)
             assert not waiting.done()
         await waiting
 
@@ -391,17 +332,17 @@ class _Locking:
         await self._enter(log, 0)
 
     async def test_a_thread_is_free_after_its_holder_was_cancelled(self, log: TurnLog) -> None:
-        holder = asyncio.create_task(self._enter(log, 0, stay=_PATIENCE))
-        await asyncio.sleep(_MOMENT)
+        holder = asyncio.create_task(self._enter(log, 0, stay=PATIENCE))
+        await asyncio.sleep(MOMENT)
         await end(holder)
         await self._enter(log, 0)
 
     async def test_those_who_give_up_waiting_let_the_next_one_in(self, log: TurnLog) -> None:
         async with log.hold("thr_1", 0):
-            cancelled = asyncio.create_task(self._enter(log, _PATIENCE))
+            cancelled = asyncio.create_task(self._enter(log, PATIENCE))
             impatient = asyncio.create_task(self._enter(log, 0.02))
-            patient = asyncio.create_task(self._enter(log, _PATIENCE))
-            await asyncio.sleep(_MOMENT)
+            patient = asyncio.create_task(self._enter(log, PATIENCE))
+            await asyncio.sleep(MOMENT)
             await end(cancelled)
             with pytest.raises(ThreadBusy):
                 await impatient
@@ -413,7 +354,7 @@ class _Locking:
     ) -> None:
         for steps in range(6):
             async with log.hold("thr_1", 0):
-                waiting = asyncio.create_task(self._enter(log, _PATIENCE))
+                waiting = asyncio.create_task(self._enter(log, PATIENCE))
                 await asyncio.sleep(0.01)
             for _ in range(steps):
                 await asyncio.sleep(0)
@@ -426,5 +367,5 @@ class _Locking:
 
 
 @pytest.mark.asyncio
-class TurnLogContract(_Reading, _Strangers, _Stopping, _Locking):
+class TurnLogContract(_Reading, _Strangers, _Stopping, _Locking, Elsewhere):
     """What ``parlour.turnlog.base`` promises."""
