@@ -11,6 +11,7 @@ import pytest
 from parlour.stores import STORES
 from tests.services.mariadb import Mariadb
 from tests.services.mongodb import Mongodb
+from tests.services.pgbouncer import Pgbouncer
 from tests.services.postgresql import Postgresql
 from tests.services.redis import Redis
 
@@ -21,6 +22,16 @@ DATABASES = ("sqlite", "postgresql", "mariadb", "mongodb")
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgresql]:
     service = Postgresql(tmp_path_factory.mktemp("postgresql"))
+    service.start()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(
+    postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pgbouncer]:
+    service = Pgbouncer(tmp_path_factory.mktemp("pgbouncer"), postgresql)
     service.start()
     yield service
     service.kill()

@@ -8,7 +8,9 @@ STORES: Table[Store] = Table(
     {
         "sqlite": "parlour.stores.sqlite:SqliteStore",
         "postgresql": "parlour.stores.postgresql:PostgresqlStore",
+        "postgres": "parlour.stores.postgresql:PostgresqlStore",
         "mysql": "parlour.stores.mysql:MysqlStore",
+        "mariadb": "parlour.stores.mysql:MysqlStore",
         "mongodb": "parlour.stores.mongodb:MongodbStore",
         "memory": "parlour.stores.memory:MemoryStore",
     },

@@ -18,6 +18,9 @@ class Database(ABC):
     ``work`` pass through and undo its transaction.
     """
 
+    partitions: int = 0
+    """Into how many tables the items of a new database are split; 0 for one."""
+
     @abstractmethod
     async def open(self) -> None:
         """See ``Store``."""

@@ -39,17 +39,20 @@ def require_current(connection: Connection) -> None:
         )
 
 
-def move_to(connection: Connection, revision: str | None = None) -> None:
+def move_to(connection: Connection, revision: str | None = None, partitions: int = 0) -> None:
     """Makes the tables in a new database, or runs the revisions between here and there.
 
     The caller's transaction keeps other processes from doing the same.
     """
-    if revision is None and schema_of(connection).current is None:
-        metadata.create_all(connection, checkfirst=False)
+    if revision is None and not partitions and schema_of(connection).current is None:
+        if connection.dialect.name == "mysql" and inspect(connection).has_table(VERSION_TABLE):
+            # MySQL undoes no CREATE TABLE: whoever began here was killed before the end.
+            metadata.drop_all(connection)
         version.create(connection, checkfirst=True)
+        metadata.create_all(connection, checkfirst=False)
         connection.execute(insert(version).values(version_num=HEAD))
     elif schema_of(connection).current != (revision or HEAD):
         # Importing Alembic takes most of a second, which only a change is worth.
         from parlour.stores.migrations import migrate
 
-        migrate(connection, revision)
+        migrate(connection, revision, partitions)

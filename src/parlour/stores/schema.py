@@ -18,9 +18,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
 )
+
+from parlour.stores.columns import KEY, PROSE, TEXT
 
 HEAD: Final = "0002"
 """The newest revision in ``migrations/versions``; a database that has it needs no Alembic."""
@@ -39,8 +40,6 @@ VERSION_TABLE: Final = "parlour_schema"
 LIVE: Final = ""
 """``retired_by`` of an item that no turn has retired; not NULL, because it is part of the key."""
 
-KEY: Final = String(255)
-
 metadata: Final = MetaData()
 
 # Alembic's own table, described here so that a new database can be made without importing Alembic.
@@ -56,10 +55,10 @@ threads: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("next_seq", BigInteger, nullable=False),
-    Column("title", Text),
-    Column("status", Text, nullable=False),
-    Column("allowed_image_domains", Text, nullable=False),
-    Column("metadata", Text, nullable=False),
+    Column("title", PROSE),
+    Column("status", TEXT, nullable=False),
+    Column("allowed_image_domains", TEXT, nullable=False),
+    Column("metadata", TEXT, nullable=False),
     Index("parlour_threads_by_owner", "owner", "created_at", "id"),
     Index("parlour_threads_by_age", "updated_at"),
 )
@@ -77,7 +76,7 @@ items: Final = Table(
     Column("type", KEY, nullable=False),
     Column("hidden", Boolean, nullable=False),
     Column("feedback", KEY),
-    Column("data", Text, nullable=False),
+    Column("data", TEXT, nullable=False),
     Index("parlour_items_by_thread", "thread_id", "seq", unique=True),
 )
 
@@ -89,7 +88,7 @@ attachments: Final = Table(
     Column("owner", KEY, nullable=False),
     Column("thread_id", KEY),
     Column("created_at", BigInteger, nullable=False),
-    Column("data", Text, nullable=False),
+    Column("data", TEXT, nullable=False),
     Index("parlour_attachments_by_thread", "owner", "thread_id"),
     Index("parlour_attachments_by_age", "created_at"),
 )
@@ -105,7 +104,7 @@ turns: Final = Table(
     Column("beat_at", BigInteger, nullable=False),
     Column("key", KEY),
     Column("outcome", KEY, nullable=False),
-    Column("pending", Text, nullable=False),
+    Column("pending", TEXT, nullable=False),
     UniqueConstraint("owner", "key", name="parlour_turns_by_key"),
     Index("parlour_turns_by_thread", "owner", "thread_id"),
     Index("parlour_turns_by_outcome", "outcome", "server"),

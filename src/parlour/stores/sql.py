@@ -59,7 +59,8 @@ class SqlStore(Store):
 
     async def migrate(self, revision: str | None = None) -> None:
         """See ``Store``."""
-        await self._database.migrate(lambda c: move_to(c, revision))
+        parts = self._database.partitions
+        await self._database.migrate(lambda c: move_to(c, revision, parts))
 
     # -- threads ---------------------------------------------------------------------------------
 
@@ -256,10 +257,12 @@ class SqlStore(Store):
     async def delete_attachment(self, owner: str, attachment_id: str) -> None:
         """See ``Store``."""
         bound = {"caller": owner, "file": attachment_id}
-        if not await self._database.write(
-            lambda c: c.execute(sql.DELETE_ATTACHMENT, bound).rowcount
-        ):
-            raise _no_attachment(attachment_id)
+
+        def work(connection: Connection) -> None:
+            if connection.execute(sql.DELETE_ATTACHMENT, bound).rowcount == 0:
+                raise _no_attachment(attachment_id)
+
+        await self._database.write(work)
 
     async def count_untaken(self, owner: str) -> int:
         """See ``Store``."""

@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 
 from parlour.stores.base import Order
-from parlour.stores.schema import KEY, LIVE, attachments, items, threads, turns
+from parlour.stores.columns import KEY
+from parlour.stores.schema import LIVE, attachments, items, threads, turns
 
 _caller = bindparam("caller", type_=KEY)
 _thread = bindparam("thread", type_=KEY)

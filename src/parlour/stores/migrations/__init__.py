@@ -15,7 +15,7 @@ from parlour.stores.schema import REVISIONS, VERSION_TABLE, version
 __all__ = ["migrate"]
 
 
-def migrate(connection: Connection, revision: str | None = None) -> None:
+def migrate(connection: Connection, revision: str | None = None, partitions: int = 0) -> None:
     """Brings the schema to a revision, or to the newest; nothing is committed here.
 
     ``"base"`` takes every table away. ``ConfigurationError`` for a revision that does not exist,
@@ -29,6 +29,7 @@ def migrate(connection: Connection, revision: str | None = None) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["partitions"] = partitions if connection.dialect.name == "postgresql" else 0
     try:
         _run(config, connection, revision)
     except CommandError as error:

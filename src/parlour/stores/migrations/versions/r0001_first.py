@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
+
+from parlour.stores.columns import KEY, PROSE, TEXT
 
 revision = "0001"
 down_revision = None
-
-KEY = sa.String(255)
 
 
 def upgrade() -> None:
@@ -18,6 +18,7 @@ def upgrade() -> None:
 
 
 def _threads_and_items() -> None:
+    parts = context.config.attributes["partitions"]
     op.create_table(
         "parlour_threads",
         sa.Column("id", KEY, primary_key=True),
@@ -25,10 +26,10 @@ def _threads_and_items() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("next_seq", sa.BigInteger, nullable=False),
-        sa.Column("title", sa.Text),
-        sa.Column("status", sa.Text, nullable=False),
-        sa.Column("allowed_image_domains", sa.Text, nullable=False),
-        sa.Column("metadata", sa.Text, nullable=False),
+        sa.Column("title", PROSE),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("allowed_image_domains", TEXT, nullable=False),
+        sa.Column("metadata", TEXT, nullable=False),
     )
     op.create_index("parlour_threads_by_owner", "parlour_threads", ["owner", "created_at", "id"])
     op.create_table(
@@ -41,8 +42,14 @@ def _threads_and_items() -> None:
         sa.Column("type", KEY, nullable=False),
         sa.Column("hidden", sa.Boolean, nullable=False),
         sa.Column("feedback", KEY),
-        sa.Column("data", sa.Text, nullable=False),
+        sa.Column("data", TEXT, nullable=False),
+        postgresql_partition_by="HASH (thread_id)" if parts else None,
     )
+    for part in range(parts):
+        op.execute(
+            f"CREATE TABLE parlour_items_{part} PARTITION OF parlour_items "
+            f"FOR VALUES WITH (MODULUS {parts}, REMAINDER {part})"
+        )
     op.create_index("parlour_items_by_thread", "parlour_items", ["thread_id", "seq"], unique=True)
 
 
@@ -52,7 +59,7 @@ def _attachments_and_turns() -> None:
         sa.Column("id", KEY, primary_key=True),
         sa.Column("owner", KEY, nullable=False),
         sa.Column("thread_id", KEY),
-        sa.Column("data", sa.Text, nullable=False),
+        sa.Column("data", TEXT, nullable=False),
     )
     op.create_index("parlour_attachments_by_thread", "parlour_attachments", ["owner", "thread_id"])
     op.create_table(
@@ -64,7 +71,7 @@ def _attachments_and_turns() -> None:
         sa.Column("beat_at", sa.BigInteger, nullable=False),
         sa.Column("key", KEY),
         sa.Column("outcome", KEY, nullable=False),
-        sa.Column("pending", sa.Text, nullable=False),
+        sa.Column("pending", TEXT, nullable=False),
         sa.UniqueConstraint("owner", "key", name="parlour_turns_by_key"),
     )
     op.create_index("parlour_turns_by_thread", "parlour_turns", ["owner", "thread_id"])
