@@ -28,7 +28,7 @@ ROWS = (
     {"protocol"},
     {"context", "registry", "settings"},
     {"models", "identity", "files", "turnlog", "stores", "knowledge"},
-    {"site"},
+    {"site", "archive"},
     {"answer"},
     {"chat"},
     {"http"},

@@ -8,7 +8,8 @@ ParlourError                 500 internal
 │   ├── AttachmentType       415 attachment_type      the bytes are not what they were said to be
 │   ├── TooManyAttachments   400 too_many_attachments
 │   ├── RequestTimeout       408 request_timeout      the rest of the body did not come
-│   └── NotAcceptable        406 not_acceptable       the Accept header asks for nothing we have
+│   ├── NotAcceptable        406 not_acceptable       the Accept header asks for nothing we have
+│   └── ArchiveDamaged       400 archive_damaged      raised by parlour archive only
 ├── Unauthorized             401 unauthorized
 ├── NotFound                 404 not_found            missing, or somebody else's: never told apart
 │   ├── ThreadNotFound       404 thread_not_found
@@ -95,6 +96,11 @@ class AttachmentType(BadRequest):
 class TooManyAttachments(BadRequest):
     code = "too_many_attachments"
     hint = "Send fewer, or raise PARLOUR_MAX_ATTACHMENTS."
+
+
+class ArchiveDamaged(BadRequest):
+    code = "archive_damaged"
+    hint = "Nothing was changed. Take a copy of the file that is whole, from a backup."
 
 
 class Unauthorized(ParlourError):

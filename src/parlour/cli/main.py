@@ -120,6 +120,62 @@ def db_downgrade(
     downgrade(revision, yes=yes)
 
 
+archive = typer.Typer(
+    help="Move conversations that nobody has used for long into compressed files, and back.",
+    rich_markup_mode=None,
+)
+app.add_typer(archive, name="archive")
+
+_JSON = typer.Option("--json", help="One JSON object, for machines.")
+
+
+@archive.callback(invoke_without_command=True)
+def archive_old(
+    context: typer.Context,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", help="Unused for so long: 180d, 12w, 36h or 1y.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Folder for the files; .parlour/archive if not given."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many there are.")
+    ] = False,
+    json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Move conversations that nobody has used for long into compressed files, and back."""
+    if context.invoked_subcommand is not None:
+        return
+    from parlour.cli.archive import run
+
+    run(older_than, to, dry_run=dry_run, as_json=json)
+
+
+@archive.command("restore")
+def archive_restore(
+    file: Annotated[Path, typer.Argument(help="An archive, as parlour archive list names it.")],
+    json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Put the conversations of an archive back into the database."""
+    from parlour.cli.archive import run_restore
+
+    run_restore(file, as_json=json)
+
+
+@archive.command("list")
+def archive_list(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where the archives are; .parlour/archive if not given.")
+    ] = None,
+    json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Show the archives: when each was made, what is in it, how large it is."""
+    from parlour.cli.archive import run_list
+
+    run_list(folder, as_json=json)
+
+
 def main() -> None:
     """The entry point: every failure is one line and its next step, never a stack trace."""
     try:

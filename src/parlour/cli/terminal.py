@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -13,7 +14,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from parlour.errors import ConfigurationError, ParlourError
 from parlour.knowledge import Knowledge
@@ -99,6 +100,35 @@ async def index(settings: Settings, docs: Path) -> Knowledge:
         return await Knowledge.from_folder(
             docs, index=settings.home / "knowledge.db", base_url=settings.docs_url, progress=told
         )
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Shows how far something is: bars in a terminal, elsewhere a plain line now and then."""
+    if not err.is_terminal:
+        yield _Lines()
+        return
+    with _progress() as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def told(doing: str, done: int, total: int | None) -> None:
+            if doing not in tasks:
+                tasks[doing] = bar.add_task(doing, total=total)
+            bar.update(tasks[doing], completed=done, total=total)
+
+        yield told
+
+
+class _Lines:
+    """A line after a second, and then every ten."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + 1
+
+    def __call__(self, doing: str, done: int, total: int | None) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + 10
+            err.print(escape(f"{doing}: {done}" + (f" of {total}" if total else "")))
 
 
 @contextmanager

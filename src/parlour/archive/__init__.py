@@ -1,0 +1,1 @@
+"""Old conversations, out of the database into files and back."""
