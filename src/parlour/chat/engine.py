@@ -98,7 +98,15 @@ class Engine:
         """
         request = parse_request(body, max_message_chars=self.limits.max_message_chars)
         context = context.with_metadata(request.metadata)
-        result = await OPERATIONS[request.type](self, request, context)
+        try:
+            result = await OPERATIONS[request.type](self, request, context)
+        except Conflict:
+            # A repetition may be refused for what the first one did: it took the attachments.
+            kept = await self.store.find_turn(context.caller.owner, key) if key else None
+            thread_id = request.params.get("thread_id")
+            if kept is None or thread_id not in (kept.thread_id, None) or not request.streaming:
+                raise
+            return await self._again(context.caller.owner, kept)
         if isinstance(result, Prepared):
             with self.draining.starting():
                 return await self._start(result, context.caller.owner, key)

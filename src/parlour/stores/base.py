@@ -302,6 +302,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    async def find_turn(self, owner: str, key: str) -> TurnRecord | None:
+        """The turn for which the owner used this key, if one did."""
+
+    @abstractmethod
     async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """Keeps the unfinished items of a running turn; the last call wins.
 

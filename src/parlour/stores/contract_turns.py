@@ -79,6 +79,9 @@ class TurnContract:
         await store.begin_turn(turn("trn_1", key="k"))
         assert (await store.begin_turn(turn("trn_2", key="k"))).id == "trn_1"
         await store.end_turn(ADA, "trn_1", "failed")
+        assert (await store.find_turn(ADA, "k")) == await store.begin_turn(turn("trn_2", key="k"))
+        assert await store.find_turn(EVE, "k") is None
+        assert await store.find_turn(ADA, "trn_1") is None
         again = await store.begin_turn(turn("trn_2", key="k"))
         assert (again.id, again.outcome) == ("trn_1", "failed")
         assert await store.running_turns() == []

@@ -311,6 +311,13 @@ class MemoryStore(Store):
         self._turns[turn.id] = kept
         return kept.copy()
 
+    async def find_turn(self, owner: str, key: str) -> TurnRecord | None:
+        """See ``Store``."""
+        for turn in self._turns.values():
+            if (turn.record.owner, turn.record.key) == (owner, key):
+                return turn.copy()
+        return None
+
     async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """See ``Store``."""
         turn = self._running(owner, turn_id)

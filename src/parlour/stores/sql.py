@@ -308,6 +308,12 @@ class SqlStore(Store):
 
         return await self._database.write(work)
 
+    async def find_turn(self, owner: str, key: str) -> TurnRecord | None:
+        """See ``Store``."""
+        bound = {"caller": owner, "used": key}
+        row = await self._database.read(lambda c: c.execute(sql.FIND_TURN, bound).first())
+        return None if row is None else _turn(*row)
+
     async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """See ``Store``."""
         bound = {"caller": owner, "turn": turn_id, "text": _text(list(pending))}

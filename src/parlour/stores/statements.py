@@ -193,6 +193,9 @@ BEGIN_TURN: Final = insert(turns)
 EARLIER_TURN: Final = _turn_row.where(
     turns.c.owner == _caller, or_(turns.c.id == _turn, turns.c.key == bindparam("used", type_=KEY))
 )
+FIND_TURN: Final = _turn_row.where(
+    turns.c.owner == _caller, turns.c.key == bindparam("used", type_=KEY)
+)
 JOURNAL: Final = update(turns).where(_running_turn).values(pending=bindparam("text", type_=Text))
 CLOSE_TURN: Final = (
     update(turns).where(_running_turn).values(outcome=bindparam("ending", type_=KEY), pending="[]")
