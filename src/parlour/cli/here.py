@@ -79,16 +79,13 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_start()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        logging.getLogger("uvicorn.error").addFilter(_not_a_cut_stream)
-        await super().shutdown(sockets)
-
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
             self.should_exit = True
+            logging.getLogger("uvicorn.error").addFilter(_not_a_cut_stream)
             _end_within((self.config.timeout_graceful_shutdown or 0) + CLOSING)
 
         def hurry() -> None:
