@@ -31,7 +31,7 @@ async def hold(
     broken = await settled(witness, url, fault)
     assert not broken, "\n".join(broken)
     if ask_again:
-        again = {seen.thread for seen in witness.seen} - witness.deleted - {None}
+        again = {seen.thread for seen in witness.seen if seen.done} - witness.deleting - {None}
         turns = await asyncio.gather(*(next_turn(witness, url, str(each)) for each in again))
         told = [line for lines in turns for line in lines]
         assert not told, "\n".join(told)
@@ -51,14 +51,14 @@ async def problems(witness: Witness, url: str, fault: float | None = None) -> li
     """What is broken now, in words."""
     threads: dict[str, list[Seen]] = {}
     for seen in witness.seen:
-        if seen.thread is not None and seen.thread not in witness.deleted:
+        if seen.thread is not None and seen.thread not in witness.deleting:
             threads.setdefault(seen.thread, []).append(seen)
     listed = [thread["id"] for thread in await witness.threads(url)]
     broken = [f"thread {each} is listed twice" for each in set(listed) if listed.count(each) > 1]
     for gone in witness.deleted & set(listed):
         broken.append(f"thread {gone} was deleted and is listed")
     orders = {seen.order.name for seen in witness.seen}
-    for thread in listed:
+    for thread in sorted(set(listed) - witness.deleting):
         items = await witness.items(url, thread)
         told = thread_problems(items, threads.pop(thread, []), fault, witness.elsewhere)
         strange = [
@@ -119,8 +119,7 @@ def _kept(
         last = max(last, place.get(item["id"], last))
     if replaced or seen.retry:
         return broken
-    moment = min(seen.over_at, fault or float("inf"))
-    for item_id, text in seen.text_by(moment - JOURNAL).items():
+    for item_id, text in _due(seen, fault).items():
         if item_id in seen.removed or not text:
             continue
         if item_id not in place:
@@ -128,6 +127,21 @@ def _kept(
         elif not (kept := _text(items[place[item_id]])).startswith(text):
             broken.append(f"{len(text)} characters of {item_id} were read, {len(kept)} are there")
     return broken
+
+
+def _due(seen: Seen, fault: float | None) -> dict[str, str]:
+    """The text of each item that must be there.
+
+    Without a moment of the fault, how fast the answer came says how much it may have cost.
+    """
+    if seen.finished:
+        return seen.text_by(float("inf"))
+    if fault is not None:
+        return seen.text_by(min(seen.over_at, fault) - JOURNAL)
+    delay = seen.order.delay
+    may_miss = JOURNAL / delay * len(seen.order.word(0, 0)) * 2 if delay else float("inf")
+    read = seen.text_by(float("inf"))
+    return {item: text[: int(max(0, len(text) - may_miss))] for item, text in read.items()}
 
 
 def _answers(items: list[JsonObject]) -> list[tuple[JsonObject, list[JsonObject]]]:

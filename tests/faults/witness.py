@@ -6,12 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 
 from parlour.protocol import JsonObject, encode, parse
 from tests.servers.client import message
 from tests.servers.dictated import Order
+
+
+class Refusal(Exception):
+    """A request that was answered with an error; its code."""
+
 
 LOST = (aiohttp.ClientError, OSError, TimeoutError)
 """What a visitor's side knows of a connection that broke."""
@@ -21,13 +28,15 @@ LOST = (aiohttp.ClientError, OSError, TimeoutError)
 class Seen:
     """What a visitor saw of one answer. Times are ``time.monotonic()``.
 
-    ``done`` are the items acknowledged, in order; ``read`` says how much of an item's text had been
-    read when; ``ended`` is a stream that came to its proper end; ``refused`` the code of a request
-    that was answered with an error instead of a stream.
+    ``to`` is the thread it was sent to, None for a new one. ``done`` are the items acknowledged, in
+    order; ``read`` says how much of an item's text had been read when; ``ended`` is a stream that
+    came to its proper end; ``refused`` the code of a request that was answered with an error
+    instead of a stream.
     """
 
     order: Order
     thread: str | None = None
+    to: str | None = None
     turn: str | None = None
     last: int = 0
     asked_at: float = 0.0
@@ -41,6 +50,7 @@ class Seen:
     errors: list[JsonObject] = field(default_factory=list)
     ended: bool = False
     refused: str | None = None
+    attachments: tuple[str, ...] = ()
     broken: str | None = None
     grew: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,6 +62,11 @@ class Seen:
     @property
     def marks(self) -> list[str]:
         return [item["outcome"] for item in self.done if "outcome" in item]
+
+    @property
+    def over(self) -> bool:
+        """Nothing more is being read of it."""
+        return self.over_at < float("inf")
 
     @property
     def finished(self) -> bool:
@@ -71,7 +86,7 @@ class Seen:
     async def until(self, holds: Callable[[Seen], bool], patience: float = 20) -> None:
         """Returns when this holds of what was seen, or the stream is over."""
         async with asyncio.timeout(patience):
-            while not holds(self) and self.over_at == float("inf"):
+            while not holds(self) and not self.over:
                 self.grew.clear()
                 await self.grew.wait()
 
@@ -108,6 +123,8 @@ class Witness:
     def __init__(self, token: str, *, silence: float = 20.0) -> None:
         self.token = token
         self.seen: list[Seen] = []
+        self.deleting: set[str] = set()
+        """Threads that may be gone: their deletion was asked for."""
         self.deleted: set[str] = set()
         self.elsewhere: set[str] = set()
         """Names of orders that somebody else answered, in words of his own."""
@@ -128,7 +145,7 @@ class Witness:
 
     def expect(self, order: Order, thread: str | None = None) -> Seen:
         """Remembers that this is asked; what is seen of it goes into the result."""
-        seen = Seen(order, thread, asked_at=time.monotonic())
+        seen = Seen(order, thread, to=thread, asked_at=time.monotonic())
         self.seen.append(seen)
         return seen
 
@@ -142,11 +159,10 @@ class Witness:
         self, url: str, seen: Seen, *, key: str | None = None, resume: bool = True
     ) -> None:
         """The request for what ``expect`` gave back."""
-        if seen.thread is None:
-            params: JsonObject = {"input": message(seen.order.text())}
-            body = {"type": "threads.create", "params": params}
-        else:
-            params = {"thread_id": seen.thread, "input": message(seen.order.text())}
+        given = message(seen.order.text(), attachments=list(seen.attachments))
+        body: JsonObject = {"type": "threads.create", "params": {"input": given}}
+        if seen.to is not None:
+            params = {"thread_id": seen.to, "input": given}
             body = {"type": "threads.add_user_message", "params": params}
         await self.stream(url, body, seen, key=key, resume=resume)
 
@@ -221,6 +237,18 @@ class Witness:
         async with self.http.post(f"{url}/chatkit/turns/{seen.turn}/stop") as response:
             return response.status
 
+    async def upload(self, url: str, data: bytes) -> str:
+        """A file, in two steps; its id."""
+        given = {"name": "note.txt", "mime_type": "text/plain", "size": len(data)}
+        made = await self.post(url, "attachments.create", **given)
+        if "error" in made:
+            raise Refusal(made["error"]["code"])
+        address = f"{url}{urlsplit(made['upload_descriptor']['url'])._replace(scheme='', netloc='').geturl()}"
+        async with self.http.put(address, data=data) as response:
+            if response.status >= 300:
+                raise Refusal(str(response.status))
+        return str(made["id"])
+
     async def items(self, url: str, thread: str) -> list[JsonObject]:
         """Every item of a thread, oldest first."""
         return await self._all(url, "items.list", thread_id=thread)
@@ -235,7 +263,7 @@ class Witness:
         while True:
             page = await self.post(url, kind, order="asc", limit=100, after=after, **params)
             if "error" in page:
-                raise AssertionError(f"{kind} was refused: {page['error']}")
+                raise Refusal(page["error"]["code"])
             found += page["data"]
             after = page.get("after")
             if not page["has_more"]:
@@ -243,7 +271,7 @@ class Witness:
 
     async def _read(self, response: aiohttp.ClientResponse, seen: Seen) -> None:
         if response.status != 200:
-            seen.refused = _code(await response.read(), response.status)
+            self._refused(await response.read(), response.status, seen)
             return
         seen.turn = response.headers["parlour-turn"]
         held, number = b"", 0
@@ -252,14 +280,17 @@ class Witness:
             for line in lines:
                 if line.startswith(b"id: "):
                     number = int(line.rpartition(b":")[2])
-                elif line.startswith(b"data: "):
+                elif line.startswith(b"data: ") and (number > seen.last or not number):
                     seen.take(parse(line[6:]))
-                    seen.last = number
+                    seen.last = max(seen.last, number)
         seen.ended = True
 
-
-def _code(body: bytes, status: int) -> str:
-    try:
-        return str(parse(body)["error"]["code"])
-    except Exception:
-        return str(status)
+    def _refused(self, body: bytes, status: int, seen: Seen) -> None:
+        try:
+            error = parse(body)["error"]
+        except (msgspec.DecodeError, KeyError, TypeError):
+            seen.refused = str(status)
+            return
+        seen.refused = error["code"]
+        # An Idempotency-Key whose turn has ended: the error says where the answer stands.
+        seen.thread = error.get("thread_id", seen.thread)
