@@ -1,7 +1,8 @@
 """The MongoDB store: threads, items, attachments and turns as documents.
 
 It uses no transactions, so that a single server will do, and those that only speak the protocol.
-What one document holds changes at once; ``mongodb_ends`` says what happens with several.
+What one document holds changes at once; ``mongodb_turns`` and ``mongodb_removal`` say what happens
+with several.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from datetime import datetime
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from parlour.errors import ThreadBusy, TurnNotFound
 from parlour.protocol import JsonObject, now, parse
 from parlour.stores.base import (
     DEFAULTS,
@@ -34,6 +34,7 @@ from parlour.stores.mongodb_documents import (
     item_document,
     item_fields,
     live,
+    load_thread,
     no_attachment,
     no_item,
     no_thread,
@@ -45,21 +46,19 @@ from parlour.stores.mongodb_documents import (
     to_micros,
     to_thread,
     to_turn,
-    turn_document,
     turn_key,
 )
-from parlour.stores.mongodb_ends import (
+from parlour.stores.mongodb_removal import Removal, finish_removals, remove, sweep
+from parlour.stores.mongodb_schema import move_to, require_current, schema_of
+from parlour.stores.mongodb_turns import (
+    begin,
     carry_on,
     close_turn,
-    finish_removals,
     finish_turn,
-    forget_removed,
-    remove,
-    removed,
-    settle,
+    retire,
+    seq_of,
     touched,
 )
-from parlour.stores.mongodb_schema import move_to, require_current, schema_of
 
 
 class MongodbStore(Store):
@@ -120,7 +119,7 @@ class MongodbStore(Store):
                 gone = {"_id": thread.id, "gone_from": owner}
                 grave = await mongo.threads.find_one(gone)
             if grave is None:
-                await _load(mongo, owner, thread.id)
+                await load_thread(mongo, owner, thread.id)
                 return
             await remove(mongo, owner, grave)
             again = row | {"next_seq": grave["next_seq"]}
@@ -130,7 +129,7 @@ class MongodbStore(Store):
 
     async def load_thread(self, owner: str, thread_id: str) -> Thread:
         """See ``Store``."""
-        return await self._mongo.read(lambda mongo: _load(mongo, owner, thread_id))
+        return await self._mongo.read(lambda mongo: load_thread(mongo, owner, thread_id))
 
     async def update_thread(self, owner: str, thread_id: str, changes: JsonObject) -> Thread:
         """See ``Store``."""
@@ -159,7 +158,7 @@ class MongodbStore(Store):
         async def work(mongo: Collections) -> list[Thread]:
             query = own(owner)
             if after is not None:
-                moment = to_micros((await _load(mongo, owner, after)).created_at)
+                moment = to_micros((await load_thread(mongo, owner, after)).created_at)
                 rest = [{"created_at": {f"${beyond}": moment}}, {"_id": {f"${beyond}": after}}]
                 # The first condition is what the index begins at.
                 query |= {"created_at": {f"${beyond}e": moment}, "$or": rest}
@@ -172,30 +171,8 @@ class MongodbStore(Store):
         self, owner: str, thread_id: str, *, idle_since: datetime | None = None
     ) -> list[str]:
         """See ``Store``."""
-        here = own(owner, thread_id=thread_id)
-        idle = {} if idle_since is None else {"updated_at": {"$lt": to_micros(idle_since)}}
-        forget = dict.fromkeys((*THREAD, "owner", "updated_at", "closing"), "")
-        forget.pop("created_at")
-        gone = {"gone": "removing", "gone_from": owner, "gone_at": to_micros(now())}
-        mine = {"_id": thread_id} | gone
-        files: dict[str, None] = {}
-
-        async def work(mongo: Collections) -> list[str]:
-            busy = idle and await mongo.turns.find_one(here | {"state": "running"}, {"_id": 1})
-            if not busy:
-                change = {"$unset": forget, "$set": gone}
-                await mongo.threads.update_one(own(owner, _id=thread_id) | idle, change)
-            thread = await mongo.threads.find_one(mine)
-            if thread is None:
-                await _load(mongo, owner, thread_id)
-                raise ThreadBusy(f"Thread {thread_id} is in use.")
-            async for row in mongo.attachments.find(here, {"_id": 1}):
-                files[row["_id"]] = None
-            await remove(mongo, owner, thread)
-            await removed(mongo, owner, thread_id)
-            return list(files)
-
-        return await self._mongo.write(work)
+        since = None if idle_since is None else to_micros(idle_since)
+        return await self._mongo.write(Removal(owner, thread_id, since).run)
 
     async def idle_threads(
         self, before: datetime, *, limit: int, after: tuple[str, str] | None = None
@@ -270,7 +247,7 @@ class MongodbStore(Store):
             query = live(owner, thread_id) | shown
             if after is not None:
                 place = live(owner, thread_id, id=after) | shown
-                query["seq"] = {beyond: await _seq(mongo, place)}
+                query["seq"] = {beyond: await seq_of(mongo, place)}
             rows = mongo.items.find(query, ITEM, limit=limit + 1).sort("seq", way)
             return [to_item(row) async for row in rows]
 
@@ -310,8 +287,8 @@ class MongodbStore(Store):
         attempts: list[None] = []
 
         async def work(mongo: Collections) -> bool:
-            swapped = await mongo.attachments.update_one(mine | {"data": before}, change)
             attempts.append(None)
+            swapped = await mongo.attachments.update_one(mine | {"data": before}, change)
             if swapped.matched_count or len(attempts) == 1:
                 return swapped.matched_count == 1
             # The answer to the first attempt was lost: it may have been done.
@@ -367,20 +344,13 @@ class MongodbStore(Store):
 
     async def begin_turn(self, turn: TurnRecord) -> TurnRecord:
         """See ``Store``."""
-        row = turn_document(turn)
-        same = [{"_id": turn.id}, {"key": turn_key(turn.id, turn.key)}]
+        return await self._mongo.write(lambda mongo: begin(mongo, turn))
 
-        async def work(mongo: Collections) -> TurnRecord:
-            try:
-                await mongo.turns.insert_one(dict(row))
-            except DuplicateKeyError:
-                found = await mongo.turns.find_one(own(turn.owner) | {"$or": same})
-                if found is None:
-                    raise TurnNotFound(f"There is no turn {turn.id}.") from None
-                return to_turn(found)
-            return to_turn(row)
-
-        return await self._mongo.write(work)
+    async def find_turn(self, owner: str, key: str) -> TurnRecord | None:
+        """See ``Store``."""
+        used = own(owner, key=turn_key("", key))
+        found = await self._mongo.read(lambda mongo: mongo.turns.find_one(used))
+        return None if found is None else to_turn(found)
 
     async def journal(self, owner: str, turn_id: str, pending: Sequence[JsonObject]) -> bool:
         """See ``Store``."""
@@ -393,24 +363,7 @@ class MongodbStore(Store):
 
     async def retire_after(self, owner: str, thread_id: str, item_id: str, turn_id: str) -> None:
         """See ``Store``."""
-        mine = own(owner, _id=turn_id, thread_id=thread_id)
-
-        async def work(mongo: Collections) -> None:
-            await touched(mongo, owner, thread_id)
-            later = {"seq": {"$gt": await _seq(mongo, live(owner, thread_id, id=item_id))}}
-            running = mine | {"state": "running"}
-            await mongo.turns.update_one(running, {"$set": {"retires": True}})
-            if await mongo.turns.find_one(running, {"_id": 1}):
-                retired = {"$set": {"retired_by": turn_id}}
-                await mongo.items.update_many(live(owner, thread_id) | later, retired)
-            turn = await mongo.turns.find_one(mine)
-            if turn is None or turn["state"] != "running":
-                if turn is not None:
-                    # Ended by another server just now, which may not have seen all of it.
-                    await settle(mongo, turn)
-                raise TurnNotFound(f"There is no running turn {turn_id} on thread {thread_id}.")
-
-        await self._mongo.write(work)
+        await self._mongo.write(lambda mongo: retire(mongo, owner, thread_id, item_id, turn_id))
 
     async def end_turn(
         self, owner: str, turn_id: str, outcome: Outcome, items: Sequence[JsonObject] = ()
@@ -448,24 +401,9 @@ class MongodbStore(Store):
 
     async def sweep(self, before: datetime) -> list[str]:
         """See ``Store``."""
-        since = to_micros(before)
-        over = {"state": "closed", "beat_at": {"$lt": since}}
-        untaken = {"thread_id": None, "created_at": {"$lt": since}}
-        deleted: dict[str, None] = {}
-
-        async def work(mongo: Collections) -> list[str]:
-            async for turn in mongo.turns.find(over | {"retires": True}):
-                await settle(mongo, turn)
-            await mongo.turns.delete_many(over)
-            async for row in mongo.attachments.find(untaken, {"_id": 1}):
-                # Looked at again: a message may have taken it in the meantime.
-                gone = await mongo.attachments.delete_one({"_id": row["_id"], "thread_id": None})
-                if gone.deleted_count:
-                    deleted[row["_id"]] = None
-            await forget_removed(mongo, since)
-            return list(deleted)
-
-        return await self._mongo.write(work)
+        files: dict[str, None] = {}
+        await self._mongo.write(lambda mongo: sweep(mongo, to_micros(before), files))
+        return list(files)
 
     async def _enter(self, mongo: Collections, owner: str, thread_id: str) -> None:
         """Raises ``ThreadNotFound``; carries on with a turn whose end is half done."""
@@ -474,18 +412,3 @@ class MongodbStore(Store):
             raise no_thread(thread_id)
         if not self._read_only:
             await carry_on(mongo, owner, found)
-
-
-async def _load(mongo: Collections, owner: str, thread_id: str) -> Thread:
-    found = await mongo.threads.find_one(own(owner, _id=thread_id), THREAD)
-    if found is None:
-        raise no_thread(thread_id)
-    return to_thread(found)
-
-
-async def _seq(mongo: Collections, place: JsonObject) -> int:
-    found = await mongo.items.find_one(place, {"seq": 1})
-    if found is None:
-        raise no_item(place["thread_id"], place["id"])
-    seq: int = found["seq"]
-    return seq

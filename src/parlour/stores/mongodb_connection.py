@@ -21,7 +21,6 @@ from pymongo.errors import (
     InvalidOperation,
     OperationFailure,
     PyMongoError,
-    ServerSelectionTimeoutError,
     WriteConcernError,
 )
 from pymongo.errors import ConfigurationError as BadUrl
@@ -242,8 +241,8 @@ def _unavailable(error: Exception) -> StoreUnavailable:
         reason = str((error.details or {}).get("errmsg") or type(error).__name__)
     if isinstance(error, DuplicateKeyError):
         reason = "a key is taken"
-    if isinstance(error, ServerSelectionTimeoutError):
-        reason = reason.partition(", Timeout:")[0]
+    if isinstance(error, ConnectionFailure):
+        reason = reason.partition(" (configured timeouts")[0].partition(", Timeout:")[0]
     code = error.code if isinstance(error, OperationFailure) else None
     hint = _HINTS.get(code) if code is not None else None
     return StoreUnavailable(f"MongoDB cannot be used: {reason.rstrip('.')}.", hint=hint)

@@ -12,6 +12,7 @@ from typing import Final, cast
 from parlour.errors import AttachmentNotFound, BadRequest, ItemNotFound, ThreadNotFound
 from parlour.protocol import HIDDEN_TYPES, JsonObject, encode, now, parse
 from parlour.stores.base import StoredItem, Thread, TurnRecord
+from parlour.stores.mongodb_connection import Collections
 
 LIVE: Final = ""
 """``retired_by`` of an item that no turn has retired; part of the key that an item's id is."""
@@ -82,6 +83,14 @@ def to_thread(found: JsonObject) -> Thread:
     made = _EPOCH + found["created_at"] * _MICROSECOND
     status, metadata = parse(found["status"]), parse(found["metadata"])
     return Thread(found["_id"], made, found["title"], status, images, metadata)
+
+
+async def load_thread(mongo: Collections, owner: str, thread_id: str) -> Thread:
+    """The owner's thread; ``ThreadNotFound`` without one."""
+    found = await mongo.threads.find_one(own(owner, _id=thread_id), THREAD)
+    if found is None:
+        raise no_thread(thread_id)
+    return to_thread(found)
 
 
 def no_thread(thread_id: str) -> ThreadNotFound:

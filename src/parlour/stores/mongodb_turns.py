@@ -1,8 +1,8 @@
-"""Ends that take several writes, on a server without transactions.
+"""Turns in MongoDB, whose end takes several writes, on a server without transactions.
 
-Each begins with one write to one document, which is the moment it happens and says all that is left
-to do: a turn is ``closing``, a thread is ``removing``. Whoever finds such a document carries it on.
-Every step is the same twice as once, so two may carry on at once, and either may die.
+It happens in one write to one document: the turn is ``closing`` then, and says all that is left to
+do. Whoever finds it so carries on. Every step is the same twice as once, so that several may carry
+on at the same time, and any of them may die.
 """
 
 from __future__ import annotations
@@ -13,14 +13,24 @@ from typing import Final
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from parlour.errors import TurnNotFound
 from parlour.protocol import JsonObject, now
-from parlour.stores.base import Outcome
+from parlour.stores.base import Outcome, TurnRecord
 from parlour.stores.mongodb_connection import Collections
-from parlour.stores.mongodb_documents import LIVE, item_document, live, no_thread, own, to_micros
+from parlour.stores.mongodb_documents import (
+    LIVE,
+    item_document,
+    live,
+    no_item,
+    no_thread,
+    own,
+    to_micros,
+    to_turn,
+    turn_document,
+    turn_key,
+)
 
 _TAKEN: Final = 11000
-_GRACE_MICROS: Final = 10_000_000
-"""Whoever deletes a thread has this long before others take it for dead."""
 
 
 async def touch(
@@ -55,7 +65,54 @@ async def touched(mongo: Collections, owner: str, thread_id: str) -> int:
     return seq
 
 
-# -- the end of a turn ---------------------------------------------------------------------------
+async def seq_of(mongo: Collections, place: JsonObject) -> int:
+    """The sequence number of the item that a filter finds; ``ItemNotFound`` without one."""
+    found = await mongo.items.find_one(place, {"seq": 1})
+    if found is None:
+        raise no_item(place["thread_id"], place["id"])
+    seq: int = found["seq"]
+    return seq
+
+
+# -- its life ------------------------------------------------------------------------------------
+
+
+async def begin(mongo: Collections, turn: TurnRecord) -> TurnRecord:
+    """See ``Store.begin_turn``."""
+    row = turn_document(turn)
+    try:
+        await mongo.turns.insert_one(dict(row))
+    except DuplicateKeyError:
+        same = [{"_id": turn.id}, {"key": turn_key(turn.id, turn.key)}]
+        found = await mongo.turns.find_one(own(turn.owner) | {"$or": same})
+        if found is None:
+            raise TurnNotFound(f"There is no turn {turn.id}.") from None
+        return to_turn(found)
+    return to_turn(row)
+
+
+async def retire(
+    mongo: Collections, owner: str, thread_id: str, item_id: str, turn_id: str
+) -> None:
+    """See ``Store.retire_after``."""
+    mine = own(owner, _id=turn_id, thread_id=thread_id)
+    running = mine | {"state": "running"}
+    await touched(mongo, owner, thread_id)
+    later = {"seq": {"$gt": await seq_of(mongo, live(owner, thread_id, id=item_id))}}
+    # Said first, so that whoever ends the turn knows that there may be something to settle.
+    said = await mongo.turns.update_one(running, {"$set": {"retires": True}})
+    if said.matched_count:
+        retired = {"$set": {"retired_by": turn_id}}
+        await mongo.items.update_many(live(owner, thread_id) | later, retired)
+    turn = await mongo.turns.find_one(mine)
+    if turn is None or turn["state"] != "running":
+        if turn is not None:
+            # Ended by another server just now, which may not have seen all of it.
+            await settle(mongo, turn)
+        raise TurnNotFound(f"There is no running turn {turn_id} on thread {thread_id}.")
+
+
+# -- its end ---------------------------------------------------------------------------------------
 
 
 async def close_turn(
@@ -130,46 +187,3 @@ async def _insert_missing(mongo: Collections, documents: list[JsonObject]) -> No
         failures = (error.details or {}).get("writeErrors", [])
         if any(each["code"] != _TAKEN for each in failures) or not failures:
             raise
-
-
-# -- the end of a thread -------------------------------------------------------------------------
-
-
-async def remove(mongo: Collections, owner: str, thread: JsonObject) -> None:
-    """Removes everything of a thread that is gone, but for what came after it."""
-    here = own(owner, thread_id=thread["_id"])
-    await mongo.attachments.delete_many(here)
-    await mongo.turns.delete_many(here)
-    # A number that was taken before the end, and written late, is below; a new thread's is not.
-    await mongo.items.delete_many(here | {"seq": {"$lt": thread["next_seq"]}})
-
-
-async def finish_removals(mongo: Collections) -> None:
-    """Carries on with the deletion of threads whose server died meanwhile.
-
-    Nobody was told which attachments they had: those lose their owner, and are left for ``sweep``
-    to find.
-    """
-    since = to_micros(now()) - _GRACE_MICROS
-    async for thread in mongo.threads.find({"gone": "removing", "gone_at": {"$lt": since}}):
-        owner, thread_id = thread["gone_from"], thread["_id"]
-        await mongo.attachments.update_many(
-            own(owner, thread_id=thread_id),
-            {"$unset": {"owner": "", "data": ""}, "$set": {"thread_id": None}},
-        )
-        await remove(mongo, owner, thread)
-        await removed(mongo, owner, thread_id)
-
-
-async def removed(mongo: Collections, owner: str, thread_id: str) -> None:
-    """Says that a deletion is through; ``sweep`` looks once more for what was written late."""
-    gone = {"_id": thread_id, "gone_from": owner, "gone": "removing"}
-    await mongo.threads.update_one(gone, {"$set": {"gone": "removed"}})
-
-
-async def forget_removed(mongo: Collections, before: int) -> None:
-    """Removes what was written late to threads that were deleted before a time, and their graves."""
-    graves = {"gone": "removed", "gone_at": {"$lt": before}}
-    async for thread in mongo.threads.find(graves):
-        await remove(mongo, thread["gone_from"], thread)
-        await mongo.threads.delete_one(graves | {"_id": thread["_id"]})
