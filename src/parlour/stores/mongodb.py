@@ -34,6 +34,7 @@ from parlour.stores.mongodb_documents import (
     item_document,
     item_fields,
     live,
+    live_among,
     load_thread,
     no_attachment,
     no_item,
@@ -328,7 +329,7 @@ class MongodbStore(Store):
         self, owner: str, thread_id: str, item_ids: Sequence[str], kind: str
     ) -> None:
         """See ``Store``."""
-        rated = live(owner, thread_id) | {"id": {"$in": list(item_ids)}}
+        rated = live_among(owner, thread_id, item_ids)
 
         async def work(mongo: Collections) -> None:
             await touched(mongo, owner, thread_id)

@@ -6,6 +6,7 @@ microseconds since 1970 in UTC; JSON is text, as it lies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
@@ -50,6 +51,11 @@ def _checked(value: object) -> object:
 def own(owner: str, **names: str) -> JsonObject:
     """A filter for what an owner has under these names."""
     return {"owner": _checked(owner)} | {name: _checked(value) for name, value in names.items()}
+
+
+def live_among(owner: str, thread_id: str, item_ids: Sequence[str]) -> JsonObject:
+    """A filter for those of these items that no turn has retired."""
+    return live(owner, thread_id) | {"id": {"$in": [_checked(each) for each in item_ids]}}
 
 
 def live(owner: str, thread_id: str, **names: str) -> JsonObject:

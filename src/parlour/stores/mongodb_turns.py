@@ -21,6 +21,7 @@ from parlour.stores.mongodb_documents import (
     LIVE,
     item_document,
     live,
+    live_among,
     no_item,
     no_thread,
     own,
@@ -169,7 +170,7 @@ async def settle(mongo: Collections, turn: JsonObject) -> None:
         await mongo.items.delete_many(retired)
         return
     while names := [each["id"] async for each in mongo.items.find(retired, {"id": 1})]:
-        known = mongo.items.find(live(owner, thread_id) | {"id": {"$in": names}}, {"id": 1})
+        known = mongo.items.find(live_among(owner, thread_id, names), {"id": 1})
         if replaced := [each["id"] async for each in known]:
             await mongo.items.delete_many(retired | {"id": {"$in": replaced}})
         try:
