@@ -13,6 +13,8 @@ from tests.servers.answerers import Scripted
 from tests.servers.client import Visitor
 from tests.servers.serving import serving
 
+Kept = Callable[[], list[str]]
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -47,3 +49,10 @@ def newcomer(url: str) -> Iterator[Callable[[], Visitor]]:
 @pytest.fixture
 def visitor(newcomer: Callable[[], Visitor]) -> Visitor:
     return newcomer()
+
+
+@pytest.fixture
+def kept(settings: Settings) -> Kept:
+    """The names of the files that are kept, and of what is left of those that are not."""
+    folder = settings.home / "files"
+    return lambda: sorted(path.name for path in folder.rglob("*") if path.is_file())
