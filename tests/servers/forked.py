@@ -23,19 +23,21 @@ PATIENCE = 60.0
 WARM = (
     "tests.servers.forked_child",
     "parlour.answer.extract",
+    "parlour.answer.model",
     "parlour.cli.serve",
     "parlour.files.local",
     "parlour.identity.guest",
+    "parlour.models.completions",
     "parlour.stores.sqlite",
     "parlour.stores.revision",
     "parlour.turnlog.memory",
+    "parlour.turnlog.redis",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "sqlalchemy.dialects.postgresql.asyncpg",
     "sqlalchemy.dialects.mysql.asyncmy",
     "asyncpg",
     "asyncmy",
     "pymongo",
-    "redis.asyncio",
     "uvloop",
     "httptools",
     "pytest",
@@ -51,7 +53,7 @@ class Forked:
 
     def __init__(self, target: Callable[..., None], *arguments: object, log: Path) -> None:
         self.log = log
-        self._process = _WARMED.Process(target=_run, args=(log, target, arguments), daemon=True)
+        self._process = _WARMED.Process(target=_run, args=(log, target, arguments))
         self._process.start()
 
     @property

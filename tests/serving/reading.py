@@ -37,9 +37,8 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            with self.visitor.streaming(
-                "threads.create", self._headers, input=message("hi")
-            ) as stream:
+            asked = message("hi")
+            with self.visitor.streaming("threads.create", self._headers, input=asked) as stream:
                 self.turn_id = stream.turn_id
                 for event in stream:
                     self.events.append(event)
