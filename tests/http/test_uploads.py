@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from parlour.app import create_app
+from parlour.chat import sweep
 from parlour.chat.links import Links
 from parlour.protocol import JsonObject
 from parlour.settings import Settings
@@ -362,3 +364,54 @@ def test_a_place_that_takes_no_bytes_is_a_told_failure_and_the_upload_may_be_sen
         assert put_raw(visitor, made, TEXT).status_code == 200
         assert direct(visitor, TEXT).status_code == 200
         visitor.close()
+
+
+# -- size ----------------------------------------------------------------------------------------
+
+
+def memory(field: str) -> int:
+    """Bytes of this process, in which the server runs too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="asks Linux for the peak")
+def test_a_large_file_goes_up_and_down_in_little_memory(tmp_path: Path, answerer: Scripted) -> None:
+    size, piece = 25_000_000, b"all work and no play\n" * 1000
+
+    def pieces() -> Iterator[bytes]:
+        sent = 0
+        while sent < size:
+            yield piece[: size - sent]
+            sent += len(piece)
+
+    with serving(create_app(Settings(home=tmp_path), answerer=answerer)) as url:
+        visitor = Visitor(url)
+        direct(visitor, TEXT)  # whatever is loaded only now
+        made = announce(visitor, size)
+        before = memory("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
+        sent = httpx.put(made["upload_descriptor"]["url"], content=pieces(), timeout=60)
+        assert sent.status_code == 200
+        with visitor.http.stream("GET", f"/files/{made['id']}") as response:
+            assert sum(len(part) for part in response.iter_raw()) == size
+        assert memory("VmHWM") - before < 12_000_000
+        visitor.close()
+
+
+# -- what is left --------------------------------------------------------------------------------
+
+
+def test_a_running_server_sweeps_by_itself(
+    tmp_path: Path, answerer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "FIRST", 0.1)
+    half = tmp_path / "files" / "ab" / f"atc_ab{'0' * 30}.0123456789abcdef.part"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    os.utime(half, (0, 0))
+    with serving(create_app(Settings(home=tmp_path), answerer=answerer)):
+        end = time.monotonic() + 30
+        while half.exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
