@@ -40,8 +40,9 @@ class Links:
         try:
             signed: Any = self._signer.loads(signature, max_age=SECONDS[use])
         except BadSignature:
-            raise AttachmentNotFound("This address is not valid, or not any more.") from None
+            signed = None, None, None
         owner, signed_id, signed_use = signed
         if (signed_id, signed_use) != (attachment_id, use):
-            raise AttachmentNotFound("This address is for another file.")
+            # The same words for a forged signature and one of another file: neither is told apart.
+            raise AttachmentNotFound("This address is not valid, or not any more.")
         return FileLink(owner, attachment_id)

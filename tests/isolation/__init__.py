@@ -1,0 +1,1 @@
+"""Nobody reads, changes or can even tell apart from nothing what is somebody else's."""
