@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import subprocess
 from pathlib import Path
 
 import asyncpg
 
 from tests.services.running import Process, free_port, listens, own, program
+
+
+LOCKED = "host all locked 127.0.0.1/32 scram-sha-256"
+"""A user of this name is asked for a password, nobody else."""
 
 
 class Postgresql(Process):
@@ -48,8 +53,14 @@ class Postgresql(Process):
                 cwd=self._folder,
             )
             assert run.returncode == 0, run.stderr
+            rules = self._data / "pg_hba.conf"
+            rules.write_text(f"{LOCKED}\n{rules.read_text()}")
             self.command[0] = _program("postgres")
         super().start()
+
+    def stop(self, sent: signal.Signals = signal.SIGINT) -> None:
+        """Ends it without waiting for clients to leave."""
+        super().stop(sent)
 
     def new_database(self) -> str:
         """The URL of a new empty database."""

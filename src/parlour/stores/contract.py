@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -157,6 +158,27 @@ class StoreContract(TurnContract, MaintenanceContract):
     async def test_ids_that_look_alike_are_different(self, store: Store) -> None:
         await filled(store, *LOOKALIKES)
         assert await ids(store) == list(LOOKALIKES)
+
+    async def test_any_text_is_an_id_an_owner_and_a_title(self, store: Store) -> None:
+        names = ["nul\0", "nul", "\0", "\ue000", "\ue000\0\ue002", "ü" * 255, "😀" * 255, " ", "%"]
+        await filled(store, *names)
+        assert await ids(store) == names
+        for number, name in enumerate(names):
+            assert (await store.load_item(ADA, "thr_1", name)).id == name
+            thread = Thread(f"thr_of_{number}", NOON, title=name)
+            await store.add_thread(name, thread)
+            assert (await store.list_threads(name, limit=9)).data == [thread]
+
+    async def test_a_long_id_is_kept_whole_or_refused(self, store: Store) -> None:
+        await filled(store)
+        kept = []
+        for name in ("x" * 256, "x" * 257, "x" * 5000):
+            with pytest.raises(ItemNotFound):
+                await store.load_item(ADA, "thr_1", name)
+            with suppress(BadRequest):
+                await store.add_item(ADA, "thr_1", message(name))
+                kept.append(name)
+        assert await ids(store) == kept
 
     # -- threads ---------------------------------------------------------------------------------
 

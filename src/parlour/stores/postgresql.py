@@ -63,8 +63,11 @@ _FAULTS: Final = {
         "it takes no writes, as a replica does", "Point DATABASE_URL at the primary.", "later"
     ),
     "22001": Fault("a key is too long", too_long=True),
+    "54000": Fault("a key is too long for its index", too_long=True),
     "40001": Fault("transactions kept getting into each other's way", None, "soon"),
     "40P01": Fault("transactions kept getting into each other's way", None, "soon"),
+    # Its schema was changed since a statement was prepared.
+    "0A000": Fault("its schema keeps changing", None, "soon"),
     "57P01": Fault("it is shutting down", _ADDRESS_HINT, "later"),
     "57P02": Fault("it crashed", _ADDRESS_HINT, "later"),
     "57P03": Fault("it is starting up", "Wait until the database is ready.", "later"),
@@ -113,7 +116,7 @@ class PostgresqlDatabase(ServerDatabase):
         unprepared = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect,
+            async_creator=self._connect_unprepared if self._pooled else self._connect,
             connect_args=unprepared if self._pooled else {},
             **self.pool_arguments(),
         )
@@ -155,17 +158,18 @@ class PostgresqlDatabase(ServerDatabase):
 
     # asyncpg has no types, and SQLAlchemy passes on what it would pass to asyncpg.connect.
     async def _connect(self, **_: Any) -> Any:  # noqa: ANN401
+        timeout = self.options.timeout
+        return await asyncpg.connect(self._dsn, timeout=timeout, **self._arguments)
+
+    async def _connect_unprepared(self, **_: Any) -> Any:  # noqa: ANN401
+        timeout, arguments = self.options.timeout, self._arguments
         return await asyncpg.connect(
-            self._dsn,
-            timeout=self.options.timeout,
-            # SQLAlchemy keeps the prepared statements.
-            statement_cache_size=0,
-            **self._arguments,
+            self._dsn, timeout=timeout, statement_cache_size=0, **arguments
         )
 
     async def _finds_pooler(self) -> bool:
         """Whether another process than the one that greeted us runs our statements."""
-        connection = await self._connect()
+        connection = await self._connect_unprepared()
         try:
             greeted: int = connection.get_server_pid()
             return bool(greeted != await connection.fetchval("SELECT pg_backend_pid()"))

@@ -130,11 +130,11 @@ class ServerDatabase(Database, ABC):
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """See ``Database``."""
-        return await self._run(work, reading=True)
+        return await self._run(work, reading=True, patience=PATIENCE)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """See ``Database``."""
-        return await self._run(work, reading=False)
+        return await self._run(work, reading=False, patience=PATIENCE)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """See ``Database``; through an engine of its own, so that nothing stays open."""
@@ -165,9 +165,7 @@ class ServerDatabase(Database, ABC):
 
     # -- work ------------------------------------------------------------------------------------
 
-    async def _run(
-        self, work: Callable[[Connection], T], *, reading: bool, patience: float = PATIENCE
-    ) -> T:
+    async def _run(self, work: Callable[[Connection], T], *, reading: bool, patience: float) -> T:
         if self._engines is None:
             raise StoreUnavailable("The store is closed.", hint="Start the server again.")
         effort = _Effort(time.monotonic() + patience)
