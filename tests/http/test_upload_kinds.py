@@ -50,6 +50,8 @@ KINDS = [
     ("image/svg+xml", b'<?xml version="1.0"?>\n<!-- x --><svg/>', "image/svg+xml"),
     ("application/acad", NOISE, "application/acad"),
     ("application/acad", HTML, "text/html"),
+    ("application/acad", SVG, "image/svg+xml"),
+    ("application/acad", TEXT, "application/acad"),
     ("video/mp4", NOISE, "application/octet-stream"),
     ("audio/mpeg", b"ID3\x03" + bytes(60), "audio/mpeg"),
     ("", NOISE, "application/octet-stream"),

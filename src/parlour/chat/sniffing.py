@@ -18,6 +18,7 @@ PLAIN_IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/
 """The kinds that every browser shows, and that cannot carry a script."""
 
 _TEXT: Final = "text/plain"
+_SVG: Final = "image/svg+xml"
 _ZIP: Final = "application/zip"
 _OLE: Final = "application/x-ole-storage"
 
@@ -106,7 +107,7 @@ def sniff(head: bytes) -> str | None:
     markup = _MARKUP.match(text)
     if markup is None:
         return "application/xml" if text.lstrip().startswith("<?xml") else _TEXT
-    return "image/svg+xml" if markup["svg"] else "text/html"
+    return _SVG if markup["svg"] else "text/html"
 
 
 def settle(claim: str, found: str | None) -> str:
@@ -118,11 +119,10 @@ def settle(claim: str, found: str | None) -> str:
     family = claim.partition("/")[0]
     if claim == UNKNOWN:
         return found or UNKNOWN
-    if claim == "image/svg+xml" or found == "image/svg+xml":
-        fits = claim == found or (found == "image/svg+xml" and _is_textual(claim))
-        return found if fits and found else _refuse(claim, found)
     if family == "image":
-        return found if found and found.startswith("image/") else _refuse(claim, found)
+        is_image = found is not None and found.startswith("image/")
+        fits = is_image and (claim == _SVG) == (found == _SVG)
+        return found if fits and found else _refuse(claim, found)
     if family in ("audio", "video"):
         known = found is None or found.startswith(("audio/", "video/"))
         return (found or UNKNOWN) if known else _refuse(claim, found)
@@ -138,9 +138,11 @@ def _settle_application(claim: str, found: str | None) -> str:
         return claim
     checkable = claim in _RECOGNISED or any(each.fullmatch(claim) for each in _CONTAINED.values())
     # Windows calls a CSV file an Excel sheet: plain text is what it is, and harms nobody.
-    if not checkable or found in (claim, _TEXT):
-        return found or claim if found != _TEXT or checkable else claim
-    return _refuse(claim, found)
+    if found == _TEXT:
+        return _TEXT if checkable else claim
+    if checkable and found != claim:
+        return _refuse(claim, found)
+    return found or claim
 
 
 def _refuse(claim: str, found: str | None) -> str:
