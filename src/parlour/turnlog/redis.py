@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
@@ -141,12 +142,13 @@ class RedisTurnLog(LocalTurnLog):
             self._replicas.leave(replica)
 
     async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(_BEAT_SECONDS)
+        for number in itertools.count():
+            await asyncio.sleep(_BEAT_SECONDS / 2)
             try:
-                self._publisher.touch()
                 self._replicas.check()
-                await self._locks.renew()
+                if number % 2:
+                    self._publisher.touch()
+                    await self._locks.renew()
             except Exception:
                 log.exception("running answers cannot be looked after")
 
@@ -160,5 +162,7 @@ class RedisTurnLog(LocalTurnLog):
         word, _, what = message.decode("utf-8", "surrogatepass").partition(" ")
         if word == "stop":
             self._publisher.stop(what)
+        elif word == "read":
+            self._publisher.read(what)
         elif word == "free":
             self._locks.wake(what)

@@ -148,7 +148,10 @@ class Replicas:
         try:
             await self._link.subscribe(replica.keys[2], heard)
         except TurnLogUnavailable:
-            await self._link.ask(("PING",))  # back: and so is the subscription
+            await self._link.there()  # and so is the subscription
+        (channel,) = await self._link.ask(("HGET", replica.keys[0], "server"))
+        if isinstance(channel, bytes):
+            self._link.send(("PUBLISH", channel, f"read {replica.turn_id}"))
         await self._read_log(replica)
 
     def _drop(self, replica: Replica) -> None:

@@ -27,7 +27,7 @@ def lock_keys(thread_id: str) -> tuple[str, str, str]:
 
 
 def server_channel(server: str) -> str:
-    """Where a server process is told to stop a turn, or that a thread is free."""
+    """Where a server process is told to stop a turn, who reads it, and that a thread is free."""
     return f"parlour:server:{server}"
 
 
