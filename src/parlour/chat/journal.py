@@ -21,7 +21,7 @@ class Journal:
     def __init__(self, write: Callable[[], Awaitable[None]]) -> None:
         self._write = write
         self._timer: asyncio.TimerHandle | None = None
-        self._running: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | asyncio.Task[Exception | None] | None = None
         self._unwritten = 0
         self._closed = False
 
@@ -34,6 +34,30 @@ class Journal:
             self._start()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SECONDS, self._start)
+
+    async def write_now(self) -> None:
+        """Writes without delay; raises what the write raises."""
+        while self._running is not None:
+            await asyncio.wait({self._running})
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._unwritten = 0
+        # A task, so that it is not cancelled with its caller: what comes next is written after it.
+        self._running = writing = asyncio.create_task(self._write_alone())
+        if error := await asyncio.shield(writing):
+            raise error
+
+    async def _write_alone(self) -> Exception | None:
+        error = None
+        try:
+            await self._write()
+        except Exception as failed:
+            error = failed
+        self._running = None
+        if self._unwritten:
+            self.touch(0)
+        return error
 
     async def close(self) -> None:
         """No more writes; returns when the last one has ended."""

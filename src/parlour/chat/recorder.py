@@ -10,7 +10,7 @@ from parlour.answer.base import AnswerEvent, Cite, Emit, Notice, Progress, Text,
 from parlour.chat import events
 from parlour.chat.draft import Draft
 from parlour.chat.journal import Journal
-from parlour.errors import ItemNotFound, ParlourError
+from parlour.errors import Conflict, ItemNotFound, ParlourError
 from parlour.protocol import JsonObject, encode, is_hidden, parse
 from parlour.stores.base import Store
 from parlour.turnlog.base import EventEntry, TextEntry, TurnWriter
@@ -45,6 +45,8 @@ class Recorder:
         """An error event has been shown."""
         self.asked = False
         """The thread holds a question that this turn has to answer."""
+        self.taken = False
+        """The turn is over in the store, and it was not us who ended it."""
         self._writer = writer
         self._lost = lost
         self._seq = 0
@@ -175,8 +177,18 @@ class Recorder:
         """Closes our own assistant message, because another item follows it."""
         if self._message is not None:
             self._end_message()
+            await self._claim()
             await self.add(self._drafts[self._message_id].item())
             del self._drafts[self._message_id]
+
+    async def _claim(self) -> None:
+        """Makes sure that the turn is still ours before one of its items is said to be done.
+
+        Whoever ends it in our place from now on finds the item among the unfinished ones.
+        """
+        await self._journal.write_now()
+        if self.taken:
+            raise Conflict("This answer was ended elsewhere.")
 
     async def _take_item(self, kind: str, event: JsonObject) -> None:
         item: JsonObject = event["item"]
@@ -188,6 +200,10 @@ class Recorder:
             self._drafts[item["id"]] = Draft(parse(encode(item)))
             self._journal.touch(0)
         else:
+            draft = self._drafts.get(item["id"])
+            if draft is None or not draft.stored:
+                self._drafts[item["id"]] = Draft(item)
+            await self._claim()
             # Saved, not added: a reader puts a second item of this id in the place of the first.
             await self.store.save_item(self.owner, self.thread_id, item)
             self._drafts.pop(item["id"], None)
@@ -246,4 +262,5 @@ class Recorder:
 
     async def _write_journal(self) -> None:
         if not await self.store.journal(self.owner, self.turn_id, self.unfinished()):
+            self.taken = True
             self._lost()

@@ -198,7 +198,7 @@ class Turn:
         for pause in (*END_PAUSES, None):
             try:
                 ended = await self._store.end_turn(self.owner, self.id, outcome, items)
-                if ended in (outcome, None):
+                if ended is None or (ended == outcome and not self._recorder.taken):
                     return None
                 return Conflict("This answer was ended elsewhere.")
             except Exception as error:
