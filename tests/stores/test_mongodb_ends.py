@@ -114,6 +114,10 @@ async def retried(store: MongodbStore) -> None:
     await store.add_item(ADA, "thr_1", message("b", "new"))
 
 
+async def end(store: MongodbStore) -> object:
+    return await store.end_turn(ADA, "trn_1", "stopped", [message("c"), message("d")])
+
+
 @pytest.mark.parametrize(
     ("outcome", "after"),
     [("finished", ["q", "b", "c", "d"]), ("failed", ["q", "a", "b", "c", "d"])],
@@ -151,6 +155,16 @@ async def test_the_next_message_comes_after_what_a_dead_server_had_begun_to_end(
         seen = await ids(store)
         assert seen == ["q", "b", "c", "d", "next"] or (not through and seen == ["q", "b", "next"])
         assert len(await store.running_turns()) == (seen == ["q", "b", "next"])
+
+    await at_every_command(mongodb, retried, end, check)
+
+
+async def test_a_retry_takes_away_what_a_dead_server_had_begun_to_end(mongodb: Mongodb) -> None:
+    async def check(store: MongodbStore, spec: str, through: bool) -> None:
+        await store.begin_turn(turn("trn_2"))
+        await store.retire_after(ADA, "thr_1", "q", "trn_2")
+        await store.end_turn(ADA, "trn_2", "finished", [message("again")])
+        assert await ids(store) == ["q", "again"]
 
     await at_every_command(mongodb, retried, end, check)
 
@@ -222,10 +236,6 @@ async def test_a_thread_that_was_half_deleted_may_be_made_again(mongodb: Mongodb
 
 
 # -- answers that are lost -----------------------------------------------------------------------
-
-
-async def end(store: MongodbStore) -> object:
-    return await store.end_turn(ADA, "trn_1", "stopped", [message("c"), message("d")])
 
 
 CHANGES: dict[str, Step] = {

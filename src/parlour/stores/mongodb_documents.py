@@ -120,7 +120,7 @@ def item_document(owner: str, thread_id: str, item: JsonObject, seq: int) -> Jso
 
 def to_item(found: JsonObject) -> StoredItem:
     """The item that a document holds."""
-    return StoredItem(found["id"], found["type"], found["data"], found["feedback"])
+    return StoredItem(found["id"], found["type"], found["data"], found.get("feedback"))
 
 
 def no_item(thread_id: str, item_id: str) -> ItemNotFound:
