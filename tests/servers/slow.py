@@ -16,7 +16,7 @@ WORDS = [f"word{n} " for n in range(400)]
 PAGES = Path(__file__).parents[1] / "knowledge" / "site"
 
 if __name__ == "__main__":
-    settings = Settings(home=Path(sys.argv[1]))
+    settings = Settings(home=Path(sys.argv[1]), shutdown_grace=0)
     app = create_app(
         settings, answerer=Scripted(say(*WORDS, delay=0.02)), site=Site.from_folder(PAGES)
     )

@@ -23,6 +23,8 @@ from parlour.settings import Settings
 
 KEEP_ALIVE: Final = 75
 """Seconds an idle connection is kept: longer than a proxy keeps it, so that the proxy closes it."""
+PATIENCE: Final = 3
+"""Seconds to close everything after that; what is not closed then is left behind."""
 LAST_WORDS: Final = 1.0
 """Seconds that readers have for the end of their streams, after the last turn or a second signal."""
 
@@ -86,11 +88,11 @@ class _Server(uvicorn.Server):
         def stop() -> None:
             self.should_exit = True
             logging.getLogger("uvicorn.error").addFilter(_not_a_cut_stream)
-            _end_within((self.config.timeout_graceful_shutdown or 0) + CLOSING)
+            _end_within((self.config.timeout_graceful_shutdown or 0) + PATIENCE)
 
         def hurry() -> None:
             loop.call_soon_threadsafe(loop.call_later, LAST_WORDS, self._hang_up)
-            _end_within(LAST_WORDS + 2 * CLOSING)
+            _end_within(LAST_WORDS + CLOSING + PATIENCE)
 
         with told_to_stop(stop, hurry, alone=True):
             yield
@@ -101,10 +103,10 @@ class _Server(uvicorn.Server):
 
 
 def _end_within(seconds: float) -> None:
-    """Ends the process by force if blocking code, such as a hosted server's, keeps it from ending."""
+    """Ends the process by force if something, such as a hosted server's code, keeps it from ending."""
 
     def end() -> None:
-        sys.stderr.write("Parlour did not end in time: something blocks its event loop.\n")
+        sys.stderr.write("Parlour was ended by force: something blocks it, or will not stop.\n")
         os._exit(1)
 
     timer = threading.Timer(seconds, end)
