@@ -70,15 +70,18 @@ def run_list(folder: Path | None, *, as_json: bool) -> None:
     if not found:
         out.print(f"There are no archives in {escape(str(folder))}.", soft_wrap=True)
         return
-    table = Table("File", "Made", "Unused since")
-    for name in ("Conversations", "Items", "Size"):
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("File", no_wrap=True)
+    table.add_column("Unused since")
+    for name in ("Threads", "Items", "Size"):
         table.add_column(name, justify="right")
     for each in found:
+        size = decimal(each["bytes"])
         if "problem" in each:
-            table.add_row(each["file"], escape(each["problem"]), "", "", "", decimal(each["bytes"]))
+            table.add_row(escape(each["file"]), escape(each["problem"]), "", "", size)
         else:
-            counts = (str(each["threads"]), str(each["items"]), decimal(each["bytes"]))
-            table.add_row(each["file"], each["made_at"][:16], each["idle_since"][:10], *counts)
+            counts = (str(each["threads"]), str(each["items"]), size)
+            table.add_row(each["file"], each["idle_since"][:10], *counts)
     out.print(table)
 
 

@@ -22,7 +22,7 @@ from parlour.settings import Settings
 
 T = TypeVar("T")
 
-_USER: Final = re.compile(r"//([^/?#]*)@")
+_USER: Final = re.compile(r"//(.*)@")  # to the last one: passwords are not always encoded
 _SECRET: Final = re.compile(r"([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 out = Console(highlight=False)

@@ -51,6 +51,8 @@ def _run(config: Config, connection: Connection, revision: str | None) -> None:
         if target == "base":
             version.drop(connection)
     else:
+        # Alembic would give its key a name, of which MySQL complains.
+        version.create(connection, checkfirst=True)
         command.upgrade(config, target)
 
 

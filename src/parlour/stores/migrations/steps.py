@@ -29,10 +29,15 @@ def drop_column(table: str, name: str) -> None:
             batch.drop_column(name)
 
 
-def create_index(name: str, table: str, columns: list[str], *, unique: bool = False) -> None:
-    """Makes an index that is not there."""
+def create_index(
+    name: str, table: str, columns: list[str], *, unique: bool = False, where: str | None = None
+) -> None:
+    """Makes an index that is not there, of some rows only; of all in MySQL, which knows no other."""
     if not _has_index(table, name):
-        op.create_index(name, table, columns, unique=unique)
+        rows = sa.text(where) if where else None
+        op.create_index(
+            name, table, columns, unique=unique, sqlite_where=rows, postgresql_where=rows
+        )
 
 
 def drop_index(name: str, table: str) -> None:

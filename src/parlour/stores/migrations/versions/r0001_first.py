@@ -80,7 +80,9 @@ def _attachments_and_turns() -> None:
         if_not_exists=True,
     )
     create_index("parlour_turns_by_thread", "parlour_turns", ["owner", "thread_id"])
-    create_index("parlour_turns_by_outcome", "parlour_turns", ["outcome", "server"])
+    create_index(
+        "parlour_turns_running", "parlour_turns", ["outcome", "server"], where="outcome = 'running'"
+    )
 
 
 def downgrade() -> None:
