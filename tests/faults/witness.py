@@ -43,6 +43,7 @@ class Seen:
     over_at: float = float("inf")
     retry: bool = False
     done: list[JsonObject] = field(default_factory=list)
+    added: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     texts: dict[str, list[str]] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
@@ -70,8 +71,9 @@ class Seen:
 
     @property
     def finished(self) -> bool:
-        """The visitor was shown an answer that ended well."""
-        return self.ended and not self.errors and not self.marks
+        """The visitor was shown an answer that ended well: everything announced was done."""
+        open_still = self.added - {item["id"] for item in self.done} - self.removed
+        return self.ended and not (self.errors or self.marks or open_still)
 
     def text_by(self, moment: float) -> dict[str, str]:
         """The text of each item that had been read at that moment."""
@@ -96,6 +98,8 @@ class Seen:
         match event["type"]:
             case "thread.created":
                 self.thread = event["thread"]["id"]
+            case "thread.item.added":
+                self.added.add(event["item"]["id"])
             case "thread.item.done" | "thread.item.replaced":
                 self._acknowledge(event["item"])
             case "thread.item.removed":
