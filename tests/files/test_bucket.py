@@ -9,13 +9,21 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from parlour.app import create_app
 from parlour.errors import ConfigurationError, MissingExtra, Unavailable
 from parlour.files import FILES
 from parlour.files.bucket import BucketFiles
 from parlour.files.contract import chunks, content
 from parlour.protocol import new_id
+from parlour.settings import Settings
+from tests.http.pictures import PNG
+from tests.http.uploading import announce, direct, put_raw
+from tests.servers.answerers import Scripted
+from tests.servers.client import Visitor
+from tests.servers.serving import serving
 from tests.services.running import free_port
 from tests.services.s3 import S3
 
@@ -187,6 +195,21 @@ async def test_a_reader_keeps_the_object_it_began_with(bucket: str) -> None:
         [piece async for piece in reader]
     assert first == b"a" * len(first)
     assert await content(files, key) == b"b" * 6_000_000
+
+
+def test_a_server_keeps_its_attachments_in_a_bucket(tmp_path: Path, bucket: str) -> None:
+    app = create_app(Settings(home=tmp_path, files=bucket), answerer=Scripted())
+    with serving(app) as url:
+        visitor = Visitor(url)
+        announced = announce(visitor, len(PNG), "image/png")
+        assert put_raw(visitor, announced, PNG).status_code == 200
+        for made in (announced, direct(visitor, PNG, "image/png").json()):
+            assert visitor.http.get(f"/files/{made['id']}").content == PNG
+            assert httpx.get(made["preview_url"]).headers["content-type"] == "image/webp"
+            visitor.json("attachments.delete", attachment_id=made["id"])
+            assert httpx.get(made["preview_url"]).status_code == 404
+        visitor.close()
+    assert not (tmp_path / "files").exists()
 
 
 @pytest.mark.skipif("PARLOUR_TEST_S3" in os.environ, reason="stops the server")

@@ -65,6 +65,13 @@ def bomb(side: int = 60_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def scan_bomb() -> bytes:
+    """A JPEG of 300 KB that is drawn over and over again, for a minute."""
+    data = image("JPEG", (7000, 7000), progressive=True, quality=50)
+    last_scan = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last_scan * 1000 + data[-2:]
+
+
 PNG = image("PNG")
 PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
 HTML = b"<!DOCTYPE html><html><body><script>alert(document.domain)</script></body></html>"

@@ -193,6 +193,11 @@ def test_a_picture_that_cannot_be_drawn_is_a_file(visitor: Visitor) -> None:
         assert stranger(made["preview_url"]).status_code == 404
 
 
+def test_a_picture_that_takes_too_long_to_draw_is_a_file(visitor: Visitor) -> None:
+    made = direct(visitor, pictures.scan_bomb(), "image/jpeg")
+    assert made.json()["type"] == "file"
+
+
 # -- names ---------------------------------------------------------------------------------------
 
 

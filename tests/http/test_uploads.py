@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -284,6 +285,24 @@ def test_a_message_takes_only_what_is_uploaded_the_callers_and_free(
     again = message("again", attachments=[used["id"], used["id"], mine["id"]])
     events = visitor.events("threads.add_user_message", thread_id=thread, input=again)
     assert len(events[0]["item"]["attachments"]) == 2
+
+
+def test_an_attachment_that_two_messages_want_at_once_is_in_one_of_them(
+    visitor: Visitor,
+) -> None:
+    def create(made: JsonObject) -> httpx.Response:
+        return visitor.post("threads.create", input=message("hi", attachments=[made["id"]]))
+
+    for _ in range(5):
+        made = direct(visitor, TEXT).json()
+        before = len(visitor.json("threads.list", limit=100)["data"])
+        with ThreadPoolExecutor(4) as pool:
+            sent = list(pool.map(create, [made] * 4))
+        won = [response for response in sent if "thread.created" in response.text]
+        assert len(won) == 1
+        for lost in (response for response in sent if response is not won[0]):
+            assert lost.status_code == 409 or '"type":"error"' in lost.text
+        assert len(visitor.json("threads.list", limit=100)["data"]) == before + 1
 
 
 def test_a_repeated_message_with_an_attachment_reads_the_first_ones_answer(

@@ -48,13 +48,14 @@ def user_message(
     question = Question(thread, message, context, stage.store)
 
     async def begin(recorder: Recorder) -> AsyncIterator[AnswerEvent]:
+        if not new_thread:
+            # The turn that was waited for may have locked the thread.
+            require_open(await stage.store.load_thread(recorder.owner, thread.id))
+        await _take(stage, recorder, attachments)
         if new_thread:
             await stage.store.add_thread(recorder.owner, thread)
             recorder.emit(events.thread_created(thread))
-        else:
-            # The turn that was waited for may have locked the thread.
-            require_open(await stage.store.load_thread(recorder.owner, thread.id))
-        await _ask(stage, recorder, message, attachments)
+        await recorder.add(message)
         return _answer(stage, recorder, question)
 
     return Script(begin, message, untitled=question if thread.title is None else None)
@@ -134,9 +135,8 @@ async def _say(event: JsonObject) -> AsyncIterator[AnswerEvent]:
     yield Emit(event)
 
 
-async def _ask(
-    stage: Stage, recorder: Recorder, message: JsonObject, attachments: list[JsonObject]
-) -> None:
+async def _take(stage: Stage, recorder: Recorder, attachments: list[JsonObject]) -> None:
+    """Makes the attachments the thread's, or raises ``AttachmentTaken`` before anything is shown."""
     for attachment in attachments:
         bound = attachment | {"thread_id": recorder.thread_id}
         # Between the request and the lock, another thread may have taken it, or it was deleted.
@@ -144,7 +144,6 @@ async def _ask(
             recorder.owner, attachment, bound
         ):
             raise AttachmentTaken(f"{attachment['name']!r} was sent elsewhere, or deleted.")
-    await recorder.add(message)
 
 
 def _answer(stage: Stage, recorder: Recorder, question: Question) -> AsyncIterator[AnswerEvent]:

@@ -7,6 +7,7 @@ any memory, or crash. An exit code other than 0 means that there is no preview.
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
 from typing import Final
@@ -15,7 +16,7 @@ from PIL import Image, ImageOps
 
 SIDE: Final = 512
 MAX_PIXELS: Final = 50_000_000
-SECONDS: Final = 10
+SECONDS: Final = 5
 MEMORY: Final = 1024**3
 
 
@@ -38,10 +39,11 @@ def make(data: bytes) -> bytes:
 
 
 def _bound() -> None:
-    """Lets this process take no more than its share; elsewhere the caller's patience must do."""
+    """Lets this process take no more than its share; on Windows the caller's patience must do."""
     if sys.platform != "win32":
         import resource
 
+        os.nice(5)
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from parlour.chat.attachments import Attachments
 from parlour.chat.sniffing import UNKNOWN
-from parlour.errors import AttachmentNotFound, BadRequest, BodyTooLarge, Unauthorized
+from parlour.errors import AttachmentNotFound, BadRequest, BodyTooLarge, Unauthorized, Unavailable
 from parlour.http.edge import Door, remember
 from parlour.protocol import encode
 
@@ -112,6 +112,8 @@ async def _form_file(request: Request, limit: int) -> AsyncIterator[UploadFile]:
         form = await parser.parse()
     except MultiPartException as wrong:
         raise BadRequest(wrong.message, hint="Send it as the multipart field 'file'.") from None
+    except OSError as problem:
+        raise _no_room(problem) from problem
     finally:
         await body.aclose()
     try:
@@ -132,8 +134,11 @@ async def _raw_file(request: Request, limit: int) -> AsyncIterator[UploadFile]:
     file = UploadFile(cast(Any, spool), size=0)
     body = _bounded(request, limit, limit)
     try:
-        async for chunk in body:
-            await file.write(chunk)
+        try:
+            async for chunk in body:
+                await file.write(chunk)
+        except OSError as problem:
+            raise _no_room(problem) from problem
         yield file
     finally:
         await body.aclose()
@@ -153,6 +158,13 @@ async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[by
         if size > most:
             raise _too_large(limit)
         yield chunk
+
+
+def _no_room(problem: OSError) -> Unavailable:
+    return Unavailable(
+        f"The upload cannot be received: {problem.strerror}.",
+        hint="Check that the folder for temporary files, TMPDIR, has room.",
+    )
 
 
 def _too_large(limit: int) -> BodyTooLarge:
