@@ -255,7 +255,7 @@ def _mount(app: FastAPI, parts: Assembly, settings: Settings, site: Site | None)
         ChatRoutes(engine, door, settings.max_body_bytes, settings.heartbeat).router(),
         UploadRoutes(engine.attachments, door).router(),
         HistoryRoutes(parts.history, door).router(),
-        HealthRoutes(engine.store).router(),
+        HealthRoutes(engine.store, engine.turnlog).router(),
         AssetRoutes().router(),
     ]
     if site is not None:

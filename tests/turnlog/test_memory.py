@@ -195,10 +195,10 @@ async def test_appending_costs_next_to_nothing() -> None:
     best = float("inf")
     for number in range(5):
         writer = await log.start(ADA, f"trn_{number}", "thr_1")
-        began = time.perf_counter()
+        began = time.process_time()
         for entry in entries:
             writer.append(entry)
-        best = min(best, (time.perf_counter() - began) / len(entries))
+        best = min(best, (time.process_time() - began) / len(entries))
         await writer.close()
     assert best < 5e-6  # 0.5 µs where this was written; the rest is for slower machines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -14,12 +15,17 @@ from pathlib import Path
 import pytest
 
 from parlour.errors import ConfigurationError, ThreadBusy, TurnLogUnavailable, TurnNotFound
+from parlour.http.health import HealthRoutes
 from parlour.protocol import new_id
+from parlour.stores.memory import MemoryStore
 from parlour.turnlog.base import Entry, EventEntry, TextEntry, TurnLog, TurnWriter
 from parlour.turnlog.contract_conversation import ADA, conversation, read_all, told, write
 from parlour.turnlog.redis import RedisTurnLog
 from tests.services.redis import Redis
 from tests.turnlog.doomed import LENGTH
+
+PATIENCE = 1.5
+"""How much longer than promised a machine may take that others use too."""
 
 Open = Callable[[], Awaitable[RedisTurnLog]]
 
@@ -241,6 +247,34 @@ async def test_a_redis_without_room_is_told_again_when_it_has_some(
     assert told(await reader) == told(entries)
 
 
+async def test_a_clock_that_jumps_gives_no_thread_to_two_and_keeps_none(shared: Open) -> None:
+    log, other = await shared(), await shared()
+    async with log.hold("thr_clock", 10):
+        for place in (log, other):
+            place._link._clock += 3_600_000  # as if the server's clock had been set back an hour
+        with pytest.raises(ThreadBusy):
+            async with other.hold("thr_clock", 0.5):
+                pass
+        await asyncio.sleep(3)
+        assert await busy(other, "thr_clock")
+    async with other.hold("thr_clock", 1):
+        pass
+
+
+async def test_health_names_redis_when_it_is_away(own: Redis, opened: Open) -> None:
+    log, store = await opened(), MemoryStore()
+    health = HealthRoutes(store, log)
+    assert (await health.health()).status_code == 200
+    await asyncio.to_thread(own.kill)
+    async with asyncio.timeout(10):
+        while (response := await health.health()).status_code == 200:
+            await asyncio.sleep(0.05)
+    assert response.status_code == 503
+    checks = json.loads(bytes(response.body))["checks"]
+    assert checks["database"]["ok"]
+    assert f"127.0.0.1:{own.port}" in checks["turnlog"]["reason"]
+
+
 # -- processes that die ----------------------------------------------------------------------------
 
 
@@ -259,9 +293,9 @@ async def test_a_killed_writers_readers_reach_an_end_and_its_thread_is_free(
     await doomed.wait()
     began = time.monotonic()
     async with log.hold("thr_1", 30):
-        assert time.monotonic() - began < 10
+        pass
     assert told(await reader) == told(conversation(LENGTH))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10 * PATIENCE
     assert await log.running(ADA, "thr_1") is None
     assert told(await read_long(log, turn)) == told(conversation(LENGTH))
     await log.request_stop(ADA, turn)
@@ -379,16 +413,22 @@ def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
 
 
 async def test_a_redis_from_before_streams_is_refused() -> None:
+    gone: list[asyncio.Task[None]] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"INFO\r\n")
-        writer.write(b"$22\r\nredis_version:4.0.14\r\n\r\n")
-        await reader.read()
+        task = asyncio.current_task()
+        assert task is not None
+        gone.append(task)
+        if await reader.read(100):
+            writer.write(b"$22\r\nredis_version:4.0.14\r\n\r\n")
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(TurnLogUnavailable, match=r"4\.0\.14"):
             await RedisTurnLog.from_spec(f"redis://127.0.0.1:{port}").open()
+        await asyncio.wait(gone)
 
 
 async def test_a_redis_that_may_throw_answers_away_is_warned_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -11,13 +12,15 @@ from starlette.responses import JSONResponse, Response
 from parlour import __version__
 from parlour.errors import ParlourError
 from parlour.stores.base import Store
+from parlour.turnlog.base import TurnLog
 
 
 @dataclass(frozen=True, slots=True)
 class HealthRoutes:
-    """200 when the database answers, 503 with the reason when it does not."""
+    """200 when the database and the turn log answer, 503 with the reason when one does not."""
 
     store: Store
+    turnlog: TurnLog | None = None
 
     def router(self) -> APIRouter:
         router = APIRouter()
@@ -26,16 +29,20 @@ class HealthRoutes:
 
     async def health(self) -> Response:
         """The state of everything this server depends on."""
-        started = time.perf_counter()
-        check: dict[str, object] = {"ok": True}
-        try:
-            await self.store.check()
-        except ParlourError as error:
-            check = {"ok": False, "reason": error.message, "hint": error.hint}
-        check["ms"] = round((time.perf_counter() - started) * 1000, 2)
-        body = {
-            "status": "ok" if check["ok"] else "down",
-            "version": __version__,
-            "checks": {"database": check},
-        }
-        return JSONResponse(body, 200 if check["ok"] else 503, {"cache-control": "no-store"})
+        checks = {"database": await _check(self.store.check)}
+        if self.turnlog is not None:
+            checks["turnlog"] = await _check(self.turnlog.healthy)
+        ok = all(check["ok"] for check in checks.values())
+        body = {"status": "ok" if ok else "down", "version": __version__, "checks": checks}
+        return JSONResponse(body, 200 if ok else 503, {"cache-control": "no-store"})
+
+
+async def _check(ask: Callable[[], Awaitable[None]]) -> dict[str, object]:
+    started = time.perf_counter()
+    check: dict[str, object] = {"ok": True}
+    try:
+        await ask()
+    except ParlourError as error:
+        check = {"ok": False, "reason": error.message, "hint": error.hint}
+    check["ms"] = round((time.perf_counter() - started) * 1000, 2)
+    return check

@@ -147,7 +147,7 @@ class RedisTurnLog(LocalTurnLog):
             try:
                 self._replicas.check()
                 if number % 2:
-                    self._publisher.touch()
+                    self._publisher.touch(_BEAT_SECONDS * 0.9)
                     await self._locks.renew()
             except Exception:
                 log.exception("running answers cannot be looked after")

@@ -30,6 +30,7 @@ PATIENCE_SECONDS = 4.0
 _ANSWER_SECONDS = 3.0
 _PING_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
+_JUMP_MS = 1000
 _BROKEN = (RedisError, OSError, TimeoutError, EOFError)
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Link:
         self._pool = _pool(url)
         self.place = _place(self._pool.connection_kwargs)
         self.on_return: Callable[[], None] = lambda: None
-        """Called after every gap, when the contact is back."""
+        """Called after every gap, when the contact is back, and when the server's clock jumps."""
         self.since = 0.0
         """When the contact began, or was lost, by the monotonic clock."""
         self._reason = "It is not connected."
@@ -292,18 +293,34 @@ class Link:
                     confirmed.set_result(None)
 
     async def _talk(self, connection: Connection) -> None:
-        """Sends what is asked of the connection for messages, and a ping when there is nothing."""
+        """Sends what is asked of the connection for messages; once a second looks who is there."""
+        looked = time.monotonic()
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_PING_SECONDS):
+                async with asyncio.timeout(looked + _PING_SECONDS - time.monotonic()):
                     await self._requested.wait()
             self._requested.clear()
-            requests, self._requests = self._requests or [("PING",)], []
-            if time.monotonic() - self._heard > _ANSWER_SECONDS:
-                raise TimeoutError("it does not answer")
-            await connection.send_packed_command(
-                connection.pack_commands(requests), check_health=False
-            )
+            requests, self._requests = self._requests, []
+            if time.monotonic() - looked >= _PING_SECONDS:
+                looked = time.monotonic()
+                if looked - self._heard > _ANSWER_SECONDS:
+                    raise TimeoutError("it does not answer")
+                requests.append(("PING",))
+                self.send(("TIME",)).add_done_callback(self._told_time)
+            if requests:
+                await connection.send_packed_command(
+                    connection.pack_commands(requests), check_health=False
+                )
+
+    def _told_time(self, reply: asyncio.Future[list[object]]) -> None:
+        if not reply.cancelled() and reply.exception() is None:
+            before = self._clock
+            self._set_clock(reply.result()[0])
+            if abs(self._clock - before) > _JUMP_MS:
+                # What Redis keeps for a time may have ended before its time.
+                log.warning("Redis at %s: its clock has jumped", self.place)
+                self._settles_at = time.monotonic() + SETTLE_SECONDS
+                self.on_return()
 
     def _lose(self, reason: str) -> None:
         if self.connected:

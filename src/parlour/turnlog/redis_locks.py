@@ -19,6 +19,7 @@ _LATE_MS = 2000
 _ASK_AGAIN = 1.0
 _RELEASE_SECONDS = 1.0
 _GIVE_UP_SECONDS = 10.0
+_PAUSE = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -114,13 +115,14 @@ class Locks:
         give_up = max(end, time.monotonic() + _GIVE_UP_SECONDS)
         while True:
             claim.free.clear()
+            # Who stands in the queue says so at once after a gap; others wait until all have.
+            await (self._link.there() if claim.place else self._link.settled())
             try:
-                # Who stands in the queue says so at once after a gap; others wait until all have.
-                await (self._link.there() if claim.place else self._link.settled())
                 answer = await self._ask(claim, queue=time.monotonic() < end)
             except TurnLogUnavailable:
-                if not self._link.connected or time.monotonic() > give_up:
+                if time.monotonic() > give_up:
                     raise
+                await asyncio.sleep(_PAUSE)
                 continue
             if answer == b"taken":
                 return

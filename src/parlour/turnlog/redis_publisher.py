@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ _PAUSE = 0.004
 _LAZY = 0.25
 _MANY = 1000  # entries that are not left to wait
 _FLUSH_BYTES = 4_000_000
+_MOST_TURNS = 64  # in one go, so that the loop is never held up for long
+_ENTER_SECONDS = 20.0
 _CLOSE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -44,7 +47,9 @@ class Published(TurnWriter):
         """Redis knows the end of it."""
         self.ended_at = 0.0
         self.place = ""
-        self.touched = True
+        self.entered_at = -math.inf
+        """When it was last put among the turns of its thread."""
+        self.flushed_at = 0.0
         self.listeners = 0
         self.rests = True
         """Nothing waits to be sent."""
@@ -74,6 +79,7 @@ class Published(TurnWriter):
         """Redis does not have this turn, or not what follows: it has to hear all there is."""
         self.begun = False
         self.at = self.log.dropped
+        self.entered_at = -math.inf
         self._batches.clear()
         self._batches_bytes = 0
         self._trims = False
@@ -167,15 +173,15 @@ class Publisher:
         turn.rests = False
         self._schedule(turn)
 
-    def touch(self) -> None:
-        """Says that every turn is alive, and looks whether Redis still knows it."""
+    def touch(self, quiet: float = 0.0) -> None:
+        """Says that turns are alive, those that said nothing for so long; thus learns what Redis knows."""
+        now = time.monotonic()
         for turn_id, turn in list(self._turns.items()):
-            if turn.ended_at and time.monotonic() - turn.ended_at > self._keep_seconds:
+            if turn.ended_at and now - turn.ended_at > self._keep_seconds:
                 del self._turns[turn_id]  # Redis was away for so long that nobody asks any more
-                continue
-            turn.touched = True
-            turn.rests = False
-            self._due.append(turn)
+            elif now - turn.flushed_at >= quiet:
+                turn.rests = False
+                self._due.append(turn)
         self._wanted.set()
 
     async def finish(self, turn: Published) -> None:
@@ -210,15 +216,17 @@ class Publisher:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            turns, self._due = list(dict.fromkeys(self._due)), []
+            due = list(dict.fromkeys(self._due))
+            turns, self._due = due[:_MOST_TURNS], due[_MOST_TURNS:]
             try:
                 await self._flush(turns)
             except TurnLogUnavailable:
                 self._due += turns
                 await self._link.back()
-                self._wanted.set()
             except Exception:
                 log.exception("%d running answers could not be told to Redis", len(turns))
+            if self._due:
+                self._wanted.set()
             await asyncio.sleep(_PAUSE)
 
     async def _flush(self, turns: Sequence[Published]) -> None:
@@ -229,7 +237,6 @@ class Publisher:
                 continue
             if size > _FLUSH_BYTES:
                 self._due.append(turn)
-                self._wanted.set()
                 continue
             sending = self._sending(turn)
             size += sending.size
@@ -251,10 +258,11 @@ class Publisher:
         ended = turn.log.ended and last == turn.log.last
         batch = encode_batch(entries, last, ended=ended)
         commands: list[Command] = []
-        entered = turn.touched and not ended
+        turn.flushed_at = time.monotonic()
+        entered = not ended and turn.flushed_at - turn.entered_at > _ENTER_SECONDS
         thread = thread_key(turn.log.owner, info.thread_id)
         if entered:
-            turn.touched = False
+            turn.entered_at = turn.flushed_at
             commands.append(run(ENTER, thread, info.turn_id, turn.place, RUNNING_MS))
         elif ended:
             commands.append(("ZREM", thread, info.turn_id))
@@ -281,7 +289,6 @@ class Publisher:
         last, listeners, stop = cast(tuple[bytes, int, bytes], replies[-1])
         if not last:
             turn.forgotten()
-            turn.touched = True
             return
         turn.begun = True
         turn.at = int(last)
