@@ -233,11 +233,21 @@ class Settings(BaseSettings):
         if self.secret is not None:
             return self.secret.get_secret_value()
         path = self.home / "secret"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text("ascii").strip()
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48))
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_once(path, secrets.token_urlsafe(48))
         return path.read_text("ascii").strip()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Writes a private file that is never seen half written; another process's, if first, stays."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        os.replace(draft, path)
+    draft.unlink(missing_ok=True)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
 
+from parlour.settings import Settings
 from tests.servers.client import Visitor, kinds, message, text_of, thread_of
 from tests.servers.forked_child import numbered
 from tests.services.redis import Redis
@@ -110,3 +114,18 @@ def test_a_reader_of_another_servers_answer_does_not_hold_a_server_that_stops(
     visitors[2].http.post(f"/chatkit/turns/{writing.turn_id}/stop")
     writing.finish()
     assert writing.events[-1]["item"]["outcome"] == "stopped"
+
+
+def test_servers_that_start_at_once_agree_on_a_secret(tmp_path: Path) -> None:
+    at_once = Barrier(8)
+
+    def start(home: Path) -> str:
+        at_once.wait()
+        return Settings(home=home).signing_secret()
+
+    with ThreadPoolExecutor(8) as threads:
+        for n in range(25):
+            (agreed,) = set(threads.map(start, [tmp_path / str(n)] * 8))
+            assert len(agreed) == 64
+            (file,) = (tmp_path / str(n)).iterdir()
+            assert file.stat().st_mode & 0o777 == 0o600
