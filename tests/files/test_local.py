@@ -50,9 +50,11 @@ async def test_a_file_and_its_name_are_on_disk_when_save_returns(
     monkeypatch.setattr(os, "fsync", watched)
     folder = tmp_path / "files"
     await LocalFiles(folder).save(FILE, chunks([b"x"]))
-    assert synced[0] == str(folder)  # which the new folder is in
-    assert synced[1].startswith(f"{folder}/ab/{FILE}.")
-    assert synced[2:] == [f"{folder}/ab"]
+    assert synced[:2] == [str(folder), str(tmp_path)]  # which the new folders are in
+    assert synced[2].startswith(f"{folder}/ab/{FILE}.")
+    assert synced[3:] == [f"{folder}/ab"]
+    await LocalFiles(folder).save(FILE, chunks([b"x"]))
+    assert len(synced) == 6
 
 
 async def test_old_halves_are_tidied_away_and_young_ones_left(tmp_path: Path) -> None:

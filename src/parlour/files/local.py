@@ -133,9 +133,10 @@ class _Part:
         with self._lock:
             if not self._discarded:
                 folder = self._target.parent
-                if not folder.exists():
-                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    _sync_folder(folder.parent)
+                new = [each for each in (folder, *folder.parents) if not each.exists()]
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                for each in new:
+                    _sync_folder(each.parent)
                 self._file = self._path.open("xb")
 
     def write(self, chunk: bytes) -> None:
