@@ -194,17 +194,21 @@ class SqlStore(Store):
         hidden: bool = False,
     ) -> Page[StoredItem]:
         """See ``Store``."""
-        bound = {"caller": owner, "thread": thread_id, "limit": limit + 1, "after": after}
         query = sql.ITEMS_PAGE[order, after is not None, hidden]
 
         def work(connection: Connection) -> list[StoredItem]:
+            bound: JsonObject = {"caller": owner, "thread": thread_id, "limit": limit + 1}
+            if after is not None:
+                # Apart from the page, since MariaDB would read the thread up to it otherwise.
+                seq = connection.scalar(sql.CURSOR[hidden], bound | {"after": after})
+                if seq is None:
+                    _load_thread(connection, owner, thread_id)
+                    raise _no_item(thread_id, after)
+                bound |= {"after_seq": seq}
             rows = [StoredItem(*row) for row in connection.execute(query, bound)]
-            # An empty page is where a thread or a cursor that is not there ends up as well.
+            # An empty page is where a thread that is not there ends up as well.
             if not rows:
                 _load_thread(connection, owner, thread_id)
-                known = connection.scalar(sql.CURSOR[hidden], bound)
-                if after is not None and known is None:
-                    raise _no_item(thread_id, after)
             return rows
 
         return Page.cut(await self._database.read(work), limit)
