@@ -174,6 +174,26 @@ def test_what_is_hidden_or_no_message_is_left_out(visitor: Visitor, answerer: Sc
     assert [text for _, text in said(whole)] == ["Size? M", "Done."]
 
 
+def test_history_is_the_same_on_every_database(tmp_path: Path, database: str) -> None:
+    given = Settings(home=tmp_path, database_url=database, database_replica_url=database)
+    with serving(create_app(given, answerer=Scripted())) as url:
+        visitor = Visitor(url)
+        first = thread_of(visitor.ask("👋 q0"))
+        for n in range(1, 4):
+            visitor.ask(f"q{n}", first)
+        second = thread_of(visitor.ask("other"))
+        assert [thread["id"] for thread in get(visitor)["data"]] == [second, first]
+        older = get(visitor, limit=1)
+        assert [t["id"] for t in get(visitor, before=older["before"])["data"]] == [first]
+        page = get(visitor, f"/{first}", limit=3)
+        assert [text for _, text in said(page)] == ["Hello there.", "q3", "Hello there."]
+        rest = get(visitor, f"/{first}", before=page["before"])
+        assert said(rest)[0] == ("user", "👋 q0")
+        for stranger in ("/thr_1", "/%00", f"/{first.upper()}", f"/{first}%20"):
+            assert visitor.http.get(f"/api/history{stranger}").status_code == 404
+        visitor.close()
+
+
 # -- whose it is ---------------------------------------------------------------------------------
 
 
