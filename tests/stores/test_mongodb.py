@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,10 +30,11 @@ from parlour.stores.mongodb import MongodbStore
 from parlour.stores.mongodb_schema import ATTACHMENTS, HEAD, ITEMS, THREADS, TURNS
 from tests.services.mongodb import Mongodb
 from tests.services.running import free_port
+from tests.stores.cut_connection import Relay
 from tests.stores.test_sql import everything
 
 # The driver forgets a socket that connects at the moment its client is closed.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -369,6 +371,25 @@ async def test_the_url_names_the_database(mongodb: Mongodb, ending: str, name: s
     assert await client[name]["parlour_schema"].count_documents({}) == 1
     await store.migrate("base")
     await client.close()
+
+
+async def test_a_check_of_a_database_that_went_away_answers_soon(spec: str) -> None:
+    await MongodbStore.from_spec(spec).migrate()
+    async with Relay(spec) as relay:
+        store = MongodbStore.from_spec(relay.url, StoreOptions(timeout=60))
+        await store.open()
+        await store.check()
+        relay.cut(0, "before", forever=True)
+        with pytest.raises(StoreUnavailable):
+            await store.check()
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await store.check()
+        assert time.monotonic() - began < 20
+        relay.mend()
+        await store.add_thread(ADA, Thread("thr_1", now()))
+        await store.check()
+        await store.close()
 
 
 async def test_a_store_that_is_closed_says_so(store: MongodbStore) -> None:

@@ -19,13 +19,15 @@ from parlour.stores.base import Outcome, StoreOptions, Thread
 from parlour.stores.contract_maintenance import attachment
 from parlour.stores.contract_turns import ADA, filled, ids, message, turn
 from parlour.stores.mongodb import MongodbStore
+from parlour.stores.mongodb_connection import Collections
+from parlour.stores.mongodb_removal import remove
 from tests.services.mongodb import Mongodb
 from tests.stores.cut_connection import Moment, Relay
 
 Step = Callable[[MongodbStore], Awaitable[object]]
 
 # The driver forgets a socket that connects at the moment its client is closed.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 MOMENT = now()
 MOMENTS: tuple[Moment, ...] = ("before", "after")
@@ -76,7 +78,10 @@ async def everything(spec: str) -> dict[str, list[JsonObject]]:
 
 async def dies(spec: str, number: int, moment: Moment, act: Step) -> bool:
     """Whether a server got through with something, that dies at this command of its."""
-    async with Relay(spec) as relay, opened(relay.url, timeout=1) as store:
+    # Nothing is tried again, and a slow machine is given its time.
+    names = ("connect", "socket", "serverSelection", "waitQueue")
+    patient = "&".join(f"{name}TimeoutMS=20000" for name in names)
+    async with Relay(spec) as relay, opened(f"{relay.url}?{patient}", timeout=0) as store:
         relay.cut(number, moment, forever=True)
         try:
             await act(store)
@@ -233,6 +238,22 @@ async def test_a_thread_that_was_half_deleted_may_be_made_again(mongodb: Mongodb
             assert await ids(store) == ["a"]
 
     await at_every_command(mongodb, retried, delete, check, most=10)
+
+
+async def test_what_is_removed_late_is_not_of_the_thread_that_was_made_again(
+    mongodb: Mongodb,
+) -> None:
+    spec = await migrated(mongodb)
+    client: AsyncMongoClient[JsonObject] = AsyncMongoClient(spec)
+    mongo = Collections(client.get_default_database())
+    async with opened(spec) as store:
+        await filled(store, "a", "b")
+        await store.delete_thread(ADA, "thr_1")
+        (grave,) = [row async for row in mongo.threads.find()]
+        await filled(store, "c")
+        await remove(mongo, ADA, grave)
+        assert await ids(store) == ["c"]
+    await client.close()
 
 
 # -- answers that are lost -----------------------------------------------------------------------

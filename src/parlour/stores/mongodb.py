@@ -91,12 +91,12 @@ class MongodbStore(Store):
         """See ``Store``."""
 
         async def work(mongo: Collections) -> None:
-            checked = {"$set": {"checked_at": to_micros(now())}}
-            await mongo.version.update_one({"_id": "schema"}, checked)
+            await require_current(mongo)
+            if not self._read_only:
+                checked = {"$set": {"checked_at": to_micros(now())}}
+                await mongo.version.update_one({"_id": "schema"}, checked)
 
-        await self._mongo.read(require_current)
-        if not self._read_only:
-            await self._mongo.write(work)
+        await self._mongo.probe(work)
 
     async def schema(self) -> Schema:
         """See ``Store``."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import pymongo
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
@@ -34,6 +35,7 @@ T = TypeVar("T")
 Collection: TypeAlias = AsyncCollection[JsonObject]
 
 DEFAULT_DATABASE: Final = "parlour"
+_PROBE_SECONDS: Final = 3.0
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.5)
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420, 17280})
 """A document over the limit, refused by the server: inserted, updated, upserted, or its index key."""
@@ -124,6 +126,11 @@ class Connection:
             raise
         return task.result()
 
+    async def probe(self, work: Work[T]) -> T:
+        """Runs ``work`` once, and not for long: whoever asks wants to know how it is now."""
+        with pymongo.timeout(min(_PROBE_SECONDS, self._options.timeout)):
+            return await self._persist(work, patience=0)
+
     async def once(self, work: Work[T]) -> T:
         """Runs ``work`` on a client of its own, before ``open`` or beside it."""
         if self._client is not None:
@@ -139,12 +146,12 @@ class Connection:
         if not task.cancelled():
             task.exception()  # nobody waits for it any more
 
-    async def _persist(self, work: Work[T]) -> T:
+    async def _persist(self, work: Work[T], patience: float | None = None) -> T:
         if self._client is None:
             why = "The store is closed." if self._closed else "The store is not open."
             raise StoreUnavailable(why, hint="Start the server again.")
         collections = Collections(self._client[self._name])
-        end = time.monotonic() + self._options.timeout
+        end = time.monotonic() + (self._options.timeout if patience is None else patience)
         attempt = 0
         while True:
             try:
@@ -166,8 +173,9 @@ class Connection:
             "serverSelectionTimeoutMS": milliseconds,
             "socketTimeoutMS": milliseconds,
             "waitQueueTimeoutMS": milliseconds,
-            # Ours works on every server, on a single one too; the driver's needs a replica set.
+            # Our own retries work on every server; the driver's, of writes, need a replica set.
             "retryWrites": False,
+            "retryReads": False,
         }
         if not options.read_only:
             chosen |= {"w": "majority", "journal": True}
