@@ -11,7 +11,9 @@ from typing import Final
 MAX_IMAGE_BYTES: Final = 32 * 1024 * 1024
 SECONDS: Final = 15.0
 _AT_ONCE: Final = 2
-_PROGRAM: Final = (sys.executable, "-I", "-m", "parlour.chat.thumbnail")
+_PROGRAM: Final = (sys.executable, "-P", "-m", "parlour.chat.thumbnail")
+_NO_IMAGE: Final = 3
+"""The program's exit code when the image is what is wrong."""
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +31,19 @@ class Previews:
         async with self._places:
             try:
                 return await asyncio.to_thread(_run, image)
-            except (OSError, subprocess.SubprocessError) as failed:
-                log.info("an image got no preview: %r", failed)
-                return None
+            except subprocess.TimeoutExpired:
+                log.info("an image took too long to draw and got no preview")
+            except OSError as failed:
+                log.warning("previews cannot be made: %r", failed)
+        return None
 
 
-def _run(image: bytes) -> bytes:
+def _run(image: bytes) -> bytes | None:
     # In a thread, not by asyncio's own processes, which not every event loop offers everywhere.
-    done = subprocess.run(
-        _PROGRAM, input=image, capture_output=True, timeout=SECONDS, check=True, close_fds=True
-    )
-    return done.stdout
+    done = subprocess.run(_PROGRAM, input=image, capture_output=True, timeout=SECONDS, check=False)
+    if done.returncode == 0:
+        return done.stdout
+    if done.returncode > 0 and done.returncode != _NO_IMAGE:
+        reason = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        log.warning("previews cannot be made: %s", reason)
+    return None

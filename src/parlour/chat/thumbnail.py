@@ -1,7 +1,7 @@
 """A program: an image on standard input, its preview on standard output.
 
 It runs in a process of its own, because a decoder that is given hostile bytes may take any time and
-any memory, or crash. An exit code other than 0 means that there is no preview.
+any memory, or crash. It exits with ``NO_IMAGE`` when the bytes are at fault.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ SIDE: Final = 512
 MAX_PIXELS: Final = 50_000_000
 SECONDS: Final = 5
 MEMORY: Final = 1024**3
+NO_IMAGE: Final = 3
 
 
 def make(data: bytes) -> bytes:
@@ -51,4 +52,8 @@ def _bound() -> None:
 if __name__ == "__main__":
     _bound()
     warnings.simplefilter("ignore")
-    sys.stdout.buffer.write(make(sys.stdin.buffer.read()))
+    try:
+        preview = make(sys.stdin.buffer.read())
+    except Exception:
+        sys.exit(NO_IMAGE)
+    sys.stdout.buffer.write(preview)
