@@ -1,4 +1,4 @@
-"""What sharing running answers through Redis costs: CPU per token, delay, CPU per idle reader.
+"""What sharing running answers through Redis costs: CPU per token and turn, delay, idle readers.
 
     scripts/bench turnlog
 
@@ -26,8 +26,10 @@ ROUNDS = 3
 CHATS = 16
 TOKENS = 2000
 PACED_CHATS = 100
+FEW_CHATS = 10
 PACED_SECONDS = 6.0
 TOKEN_SECONDS = 0.02
+TURNS = 30
 IDLE_TURNS = 200
 IDLE_SECONDS = 10.0
 
@@ -55,7 +57,10 @@ async def paced(writer: TurnWriter) -> None:
 
 
 async def measure(
-    spec: str, chats: int, write: Callable[[TurnWriter], Awaitable[None]], readers: Connection | None
+    spec: str,
+    chats: int,
+    write: Callable[[TurnWriter], Awaitable[None]],
+    readers: Connection | None,
 ) -> tuple[float, list[float]]:
     """CPU seconds of the writing process, with one reader here for each turn; delays elsewhere."""
     log = await opened(spec)
@@ -73,6 +78,26 @@ async def measure(
     await log.close()
     delays: list[float] = await asyncio.to_thread(readers.recv) if readers is not None else []
     return cpu, delays
+
+
+async def turns(spec: str) -> float:
+    """CPU milliseconds of a turn of one token: the thread held, the log begun, read and ended."""
+    log = await opened(spec)
+
+    async def chat(number: int) -> None:
+        for _ in range(TURNS):
+            turn = f"trn_{number}_{time.monotonic_ns()}"
+            async with log.hold(f"thr_{number}", 0):
+                writer = await log.start(OWNER, turn, f"thr_{number}")
+                writer.append(TextEntry(1, "msg_1", 0, "token"))
+                await writer.close()
+            await drain(log, turn, [])
+
+    began = time.process_time()
+    await asyncio.gather(*(chat(number) for number in range(CHATS)))
+    cpu = time.process_time() - began
+    await log.close()
+    return cpu / TURNS / CHATS * 1e3
 
 
 async def drain(log: TurnLog, turn: str, delays: list[float]) -> None:
@@ -138,10 +163,15 @@ def report(spec: str, readers: Connection) -> None:
         cpu, delays = asyncio.run(measure(address, PACED_CHATS, paced, remote))
         line = f"{name:32} burst {statistics.median(bursts):5.2f} µs/token"
         line += f"   paced {cpu / paced_tokens * 1e6:5.1f} µs/token"
-        if delays:
-            cuts = statistics.quantiles(delays, n=100)
-            line += f"   delay p50 {cuts[49] * 1e3:.1f} ms, p99 {cuts[98] * 1e3:.1f} ms"
+        if remote is None:
+            line += f"   {asyncio.run(turns(address)):.2f} ms/turn"
         print(line)
+        if remote is not None:
+            _, few = asyncio.run(measure(address, FEW_CHATS, paced, remote))
+            for chats, seen in ((FEW_CHATS, few), (PACED_CHATS, delays)):
+                cuts = statistics.quantiles(seen, n=100)
+                p50, p99 = cuts[49] * 1e3, cuts[98] * 1e3
+                print(f"  {chats:3} chats, writer to reader: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     here, there = asyncio.run(idle(spec, readers))
     print(f"an idle turn: {here:.0f} µs/s where it is written, {there:.0f} µs/s where it is read")
 

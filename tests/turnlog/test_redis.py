@@ -267,7 +267,7 @@ async def test_health_names_redis_when_it_is_away(own: Redis, opened: Open) -> N
     assert (await health.health()).status_code == 200
     await asyncio.to_thread(own.kill)
     async with asyncio.timeout(10):
-        while (response := await health.health()).status_code == 200:
+        while (response := await health.health()).status_code == 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert response.status_code == 503
     checks = json.loads(bytes(response.body))["checks"]
