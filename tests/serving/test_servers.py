@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,9 @@ import pytest
 from parlour.settings import Settings
 from tests.servers.client import Visitor, kinds, message, text_of, thread_of
 from tests.servers.forked_child import numbered
+from tests.services.nginx import Nginx, shipped
 from tests.services.redis import Redis
+from tests.services.running import free_port
 from tests.serving.cluster import Cluster, cluster
 from tests.serving.reading import RESUMABLE, Reader, again
 
@@ -114,6 +117,41 @@ def test_a_reader_of_another_servers_answer_does_not_hold_a_server_that_stops(
     visitors[2].http.post(f"/chatkit/turns/{writing.turn_id}/stop")
     writing.finish()
     assert writing.events[-1]["item"]["outcome"] == "stopped"
+
+
+def fail_after_asking(listening: socket.socket, server: int) -> None:
+    """Passes one request on, and closes both connections when its answer begins."""
+    caller = listening.accept()[0]
+    with caller, socket.create_connection(("127.0.0.1", server)) as asked:
+        request = b""
+        while b"hi" not in request:
+            request += caller.recv(65536)
+        asked.sendall(request)
+        asked.recv(1)
+
+
+def test_a_request_that_nginx_sends_twice_is_one_turn(
+    three: Cluster, visitors: list[Visitor], tmp_path: Path
+) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as failing, ThreadPoolExecutor(1) as thread:
+        failed = thread.submit(fail_after_asking, failing, three.servers[0].port)
+        servers = [failing.getsockname()[1], three.servers[1].port]
+        nginx = Nginx(tmp_path, shipped(servers, port=port), port=port)
+        nginx.start()
+        try:
+            visitor = again(visitors[0], nginx.url)
+            with visitor.streaming("threads.create", RESUMABLE, input=message("hi")) as stream:
+                failed.result(10)
+                thread_id = thread_of([next(iter(stream))])
+                visitors[2].http.post(f"/chatkit/turns/{stream.turn_id}/stop")
+            visitor.close()
+        finally:
+            nginx.kill()
+    threads = visitors[2].json("threads.list")["data"]
+    assert [each["id"] for each in threads] == [thread_id]
+    types = [item["type"] for item in visitors[2].items(thread_id)]
+    assert types.count("user_message") == 1
 
 
 def test_servers_that_start_at_once_agree_on_a_secret(tmp_path: Path) -> None:
