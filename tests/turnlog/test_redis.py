@@ -22,6 +22,7 @@ from parlour.turnlog.base import Entry, EventEntry, TextEntry, TurnLog, TurnWrit
 from parlour.turnlog.contract_conversation import ADA, conversation, read_all, told, write
 from parlour.turnlog.redis import RedisTurnLog
 from tests.services.redis import Redis
+from tests.services.running import free_port, program
 from tests.turnlog.doomed import LENGTH
 
 PATIENCE = 1.5
@@ -477,6 +478,29 @@ async def test_a_unix_socket_will_do(tmp_path: Path) -> None:
         await log.open()
         await write(await log.start(ADA, "trn_1", "thr_1"), conversation(10))
         assert told(await read_all(log, "trn_1")) == told(conversation(10))
+        await log.close()
+    finally:
+        service.kill()
+
+
+async def test_tls_will_do(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = [program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    make += ["-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    key.chmod(0o644)
+    port = free_port()
+    options = ["--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", key]
+    options += ["--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"]
+    service = Redis(tmp_path, *map(str, options), ours=True)
+    await asyncio.to_thread(service.start)
+    try:
+        with pytest.raises(TurnLogUnavailable, match=r"(?i)certificate"):
+            await RedisTurnLog.from_spec(f"rediss://127.0.0.1:{port}").open()
+        log = RedisTurnLog.from_spec(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}")
+        await log.open()
+        await write(await log.start(ADA, "trn_1", "thr_1"), conversation(10))
         await log.close()
     finally:
         service.kill()

@@ -304,7 +304,7 @@ class Link:
             if time.monotonic() - looked >= _PING_SECONDS:
                 looked = time.monotonic()
                 if looked - self._heard > _ANSWER_SECONDS:
-                    raise TimeoutError("it does not answer")
+                    raise TimeoutError
                 requests.append(("PING",))
                 self.send(("TIME",)).add_done_callback(self._told_time)
             if requests:
@@ -389,7 +389,8 @@ def _place(kwargs: Mapping[str, object]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    silent = isinstance(error, TimeoutError) and not str(error)
+    return "It does not answer." if silent else str(error) or type(error).__name__
 
 
 async def _roundtrip(connection: Connection, *command: Argument) -> object:

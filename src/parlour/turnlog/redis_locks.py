@@ -129,7 +129,7 @@ class Locks:
             left = end - time.monotonic()
             if answer == b"late":
                 if time.monotonic() > give_up:
-                    raise self._link.unavailable("it answers too late")
+                    raise self._link.unavailable("It answers too late.")
                 await self._link.unsettle()
                 continue
             if left <= 0:
