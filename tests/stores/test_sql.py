@@ -248,17 +248,6 @@ async def everything(store: Store) -> None:
     await store.delete_thread(ADA, "thr_1")
 
 
-async def test_every_statement_is_bound_to_its_owner(store: SqliteStore) -> None:
-    with statement_log() as log:
-        await everything(store)
-    assert len(log) > 50
-    unbound = {text for text, values in log if "owner" not in text or ADA not in values}
-    assert unbound == set()
-    for text, _ in log:
-        # In the condition itself, not only among the columns.
-        assert text.startswith("INSERT") or re.search(r"WHERE.*owner = \?", text, re.DOTALL), text
-
-
 async def test_every_lookup_uses_an_index_and_no_page_is_sorted(
     store: SqliteStore, path: Path
 ) -> None:
