@@ -13,7 +13,6 @@ import asyncpg
 
 from tests.services.running import Process, free_port, listens, own, program
 
-
 LOCKED = "host all locked 127.0.0.1/32 scram-sha-256"
 """A user of this name is asked for a password, nobody else."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,6 +20,9 @@ _NOISE: Final = frozenset(
 _POOL: Final = frozenset(
     {"connection_limit", "pool_size", "max_overflow", "pool_timeout", "connect_timeout"}
 )
+
+_HOST: Final = r"(\[[^\[\],@]+\]|[^:\[\],@]*)(:\d{1,5})?"
+_HOSTS: Final = re.compile(f"{_HOST}(,{_HOST})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,16 @@ class Address:
             )
         return value
 
+    def require_files(self, *names: str) -> None:
+        """Raises ``ConfigurationError`` for a parameter that names a file that is not there."""
+        for name in names:
+            path = self.parameters.get(name)
+            if path and not Path(path).expanduser().is_file():
+                raise ConfigurationError(
+                    f"{name} in the database's URL names no file: {path}.",
+                    hint="Give the whole path, as this server sees it.",
+                )
+
 
 def read_address(spec: str, options: StoreOptions) -> tuple[Address, StoreOptions]:
     """Takes ``scheme://user:password@host:port/database?name=value`` apart.
@@ -71,11 +86,12 @@ def read_address(spec: str, options: StoreOptions) -> tuple[Address, StoreOption
     login, _, hosts = url.netloc.rpartition("@")
     user, _, password = login.partition(":")
     database = unquote(url.path[1:]) or values.pop("dbname", "") or values.pop("database", "")
-    if url.fragment or "/" in url.path[1:] or not database:
+    hosts = unquote(hosts) or values.pop("host", "")
+    if url.fragment or "/" in url.path[1:] or not database or not _HOSTS.fullmatch(hosts):
         raise _unreadable(spec)
     pool = {name: _number(name, values.pop(name)) for name in _POOL & values.keys()}
     address = Address(
-        hosts=unquote(hosts) or values.pop("host", ""),
+        hosts=hosts,
         database=database,
         user=unquote(user) or values.pop("user", None),
         password=unquote(password) or values.pop("password", None),
@@ -95,7 +111,9 @@ def _unreadable(spec: str) -> ConfigurationError:
 
 def _number(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit():
-        raise ConfigurationError(f"{name} in the database's URL is not a number.")
+        raise ConfigurationError(
+            f"{name} in the database's URL is not a whole number.", hint="Write one, or remove it."
+        )
     return int(value)
 
 

@@ -179,6 +179,7 @@ def _encryption(address: Address) -> ssl.SSLContext | None:
         name: address.parameters.get(f"ssl_{name}") or address.parameters.get(other)
         for name, other in (("ca", "sslrootcert"), ("cert", "sslcert"), ("key", "sslkey"))
     }
+    address.require_files("ssl_ca", "ssl_cert", "ssl_key", "sslrootcert", "sslcert", "sslkey")
     if not mode:
         mode = _mode_of_others(given, files["ca"] is not None)
     replace(address, parameters={"ssl_mode": mode}).choice("ssl_mode", tuple(_VERIFIES))

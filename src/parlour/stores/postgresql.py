@@ -133,7 +133,8 @@ class PostgresqlDatabase(ServerDatabase):
 
     def fault(self, error: BaseException) -> Fault:
         """See ``ServerDatabase``."""
-        error = getattr(error, "driver_exception", None) or error
+        if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+            error = error.__cause__
         words = first_line(error)
         match error:
             case asyncpg.ClientConfigurationError() | FileNotFoundError() | PermissionError():
@@ -188,12 +189,18 @@ def _asyncpg_arguments(address: Address) -> tuple[str, dict[str, object]]:
     address.choice("sslmode", _SSLMODES)
     binding = address.choice("channel_binding", ("disable", "prefer", "require"))
     arguments: dict[str, object] = {"server_settings": _server_settings(given)}
-    if binding == "require" and "sslrootcert" not in given and given.get("sslmode") != "disable":
+    own_authority = given.get("sslrootcert", "system") != "system"
+    if given.get("sslrootcert") == "system":
+        del given["sslrootcert"]
+        arguments["ssl"] = ssl.create_default_context()
+    if binding == "require" and given.get("sslmode") != "disable":
         # asyncpg cannot bind the channel. What that keeps away, a server between us and ours, a
         # verified certificate keeps away as well.
-        arguments["ssl"] = ssl.create_default_context()
-    elif binding == "require" and "sslrootcert" in given:
-        given["sslmode"] = "verify-full"
+        if own_authority:
+            given["sslmode"] = "verify-full"
+        else:
+            arguments["ssl"] = ssl.create_default_context()
+    replace(address, parameters=given).require_files("sslrootcert", "sslcert", "sslkey", "sslcrl")
     login = {"host": address.hosts, "user": address.user, "password": address.password}
     query = {name: value for name, value in given.items() if name in _LIBPQ}
     query |= {"dbname": address.database} | {k: v for k, v in login.items() if v}
