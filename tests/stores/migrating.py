@@ -1,7 +1,7 @@
 """A process that upgrades databases in children of its own: ``python -m tests.stores.migrating``.
 
 Reads lines of ``SPEC MOMENT [MOMENT]``: one child for each moment, all at once. A child dies of
-SIGKILL at its moment: 2n before its nth statement, 2n + 1 after it; -1 is never. Prints what became
+SIGKILL at its moment: 2n before its nth change, 2n + 1 after it; -1 is never. Prints what became
 of the children: 0 for those that ended well.
 """
 
@@ -23,11 +23,13 @@ from parlour.stores import STORES
 
 
 def die_at(moment: int) -> None:
-    """Counts statements from now on."""
+    """Counts the statements that change something."""
     passed = 0
 
-    def count(*_: object) -> None:
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         nonlocal passed
+        if not statement.lstrip().startswith(("CREATE", "ALTER", "DROP", "INSERT", "UPDATE")):
+            return
         if passed == moment:
             os.kill(os.getpid(), signal.SIGKILL)
         passed += 1
