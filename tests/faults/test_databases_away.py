@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -29,16 +30,18 @@ THREADS = 4
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def own(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Database]:
+def own(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database server that nobody else uses, so that it may be ended."""
-    service = KINDS[request.param](tmp_path_factory.mktemp(request.param))
-    if getattr(service, "_given", None):
-        cannot_be_had("A database server that runs already is not ours to restart.")
-    service.start()
-    yield service
-    service.kill()
+    # Not in pytest's folder, which another run of pytest closes to everybody but its user.
+    with TemporaryDirectory(prefix="parlour-") as folder:
+        service = KINDS[request.param](Path(folder) / "database")
+        if getattr(service, "_given", None):
+            cannot_be_had("A database server that runs already is not ours to restart.")
+        Path(folder, "database").mkdir()
+        Path(folder).chmod(0o755)
+        service.start()
+        yield service
+        service.kill()
 
 
 @pytest.mark.parametrize("fault", ["restart", "crash", "away"])

@@ -10,7 +10,8 @@ from tests.faults.promises import hold
 from tests.servers.dictated import Order
 
 MOMENTS = 20
-THREADS = 5
+WORDS = (105, 105, 105, 35, 35)
+"""How long the messages of each thread's answers are; all answers are as long as each other."""
 LENGTH = 1.3
 """About how long an answer takes, in seconds, with storing the question and the end."""
 
@@ -20,11 +21,11 @@ async def test_nothing_is_lost_at_twenty_random_moments(
 ) -> None:  # 72
     server = serving(database_url=database)
     witness = await arrive(server.url)
-    threads: list[str | None] = [None] * THREADS
+    threads: list[str | None] = [None] * len(WORDS)
     for moment in range(MOMENTS):
         seen = [
-            witness.expect(Order(f"m{moment}t{number}", words=35, parts=3), thread)
-            for number, thread in enumerate(threads)
+            witness.expect(Order(f"m{moment}t{number}", words, parts=105 // words), thread)
+            for number, (thread, words) in enumerate(zip(threads, WORDS, strict=True))
         ]
         asking = [asyncio.create_task(witness.put(server.url, each)) for each in seen]
         await asyncio.sleep(chance.uniform(0, LENGTH))
