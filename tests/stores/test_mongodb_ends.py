@@ -144,6 +144,9 @@ async def test_a_server_that_dies_while_it_ends_a_turn_has_ended_it_or_not(
         else:
             assert seen == await ids(store) == after
             assert await store.end_turn(ADA, "trn_1", "interrupted") == outcome
+        kept = await everything(spec)
+        assert [(t["state"], "left" in t) for t in kept["turns"]] == [("closed", False)]
+        assert [t["closing"] for t in kept["threads"]] == [[]]
         assert '"new"' in (await store.load_item(ADA, "thr_1", "b")).data
 
     await at_every_command(mongodb, retried, end, check)
