@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -234,6 +235,26 @@ async def test_health_names_redis_when_it_is_away(own: Redis, opened: Open) -> N
 
 
 # -- processes that die ----------------------------------------------------------------------------
+
+
+async def test_a_holder_has_time_to_say_so_to_a_redis_that_has_forgotten(
+    own: Redis, opened: Open
+) -> None:
+    log, turn = await opened(), new_id("turn")
+    command = [sys.executable, "-m", "tests.turnlog.doomed", own.url, turn, "thr_1"]
+    holder = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"ready\n"
+    holder.send_signal(signal.SIGSTOP)
+    await asyncio.to_thread(own.kill)
+    await asyncio.to_thread(own.start)
+    asking = asyncio.create_task(busy(log, "thr_1"))
+    await asyncio.sleep(1)
+    holder.send_signal(signal.SIGCONT)
+    assert await asking
+    assert (await log.find(ADA, turn)).thread_id == "thr_1"
+    holder.kill()
+    await holder.wait()
 
 
 async def test_a_killed_writers_readers_reach_an_end_and_its_thread_is_free(
