@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         1800, gt=0, description="Seconds after which a connection is replaced by a new one."
     )
     database_pool_pre_ping: bool = Field(
-        True, description="Whether a connection is tried before it is used."
+        True, description="Whether a connection that lay idle is tried before it is used."
     )
     database_timeout: float = Field(
         10.0, gt=0, description="Seconds to wait for a connection to the database."

@@ -232,6 +232,24 @@ async def test_items_are_partitioned_when_the_tables_are_made(spec: str, first: 
     await connection.close()
 
 
+async def test_tables_may_have_a_schema_of_their_own(spec: str) -> None:
+    connection = await asyncpg.connect(spec)
+    await connection.execute("CREATE SCHEMA chat; CREATE TABLE parlour_threads (mine int)")
+    for name in ("schema", "search_path"):
+        store = PostgresqlStore.from_spec(at(spec, query=f"{name}=chat"))
+        await store.migrate("0001")
+        await store.migrate()
+        await store.open()
+        await filled(store, "a")
+        assert await ids(store) == ["a"]
+        await store.close()
+        assert await connection.fetchval("SELECT count(*) FROM chat.parlour_threads") == 1
+        await store.migrate("base")
+        assert (await store.schema()).current is None
+    assert await connection.fetchval("SELECT count(*) FROM parlour_threads") == 0
+    await connection.close()
+
+
 # -- encryption ----------------------------------------------------------------------------------
 
 
