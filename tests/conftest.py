@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,42 +21,54 @@ DATABASES = ("sqlite", "postgresql", "mariadb", "mongodb")
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgresql]:
-    service = Postgresql(tmp_path_factory.mktemp("postgresql"))
+def services() -> Iterator[Path]:
+    """A folder that other users may enter; pytest closes its own whenever another run begins."""
+    with TemporaryDirectory(prefix="parlour-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def _folder(services: Path, name: str) -> Path:
+    folder = services / name
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(services: Path) -> Iterator[Postgresql]:
+    service = Postgresql(_folder(services, "postgresql"))
     service.start()
     yield service
     service.kill()
 
 
 @pytest.fixture(scope="session")
-def pgbouncer(
-    postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pgbouncer]:
-    service = Pgbouncer(tmp_path_factory.mktemp("pgbouncer"), postgresql)
+def pgbouncer(postgresql: Postgresql, services: Path) -> Iterator[Pgbouncer]:
+    service = Pgbouncer(_folder(services, "pgbouncer"), postgresql)
     service.start()
     yield service
     service.kill()
 
 
 @pytest.fixture(scope="session")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariadb]:
-    service = Mariadb(tmp_path_factory.mktemp("mariadb"))
+def mariadb(services: Path) -> Iterator[Mariadb]:
+    service = Mariadb(_folder(services, "mariadb"))
     service.start()
     yield service
     service.kill()
 
 
 @pytest.fixture(scope="session")
-def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongodb]:
-    service = Mongodb(tmp_path_factory.mktemp("mongodb"))
+def mongodb(services: Path) -> Iterator[Mongodb]:
+    service = Mongodb(_folder(services, "mongodb"))
     service.start()
     yield service
     service.kill()
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    service = Redis(tmp_path_factory.mktemp("redis"))
+def redis(services: Path) -> Iterator[Redis]:
+    service = Redis(_folder(services, "redis"))
     service.start()
     yield service
     service.kill()

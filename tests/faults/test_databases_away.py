@@ -35,7 +35,7 @@ def own(request: pytest.FixtureRequest) -> Iterator[Database]:
     # Not in pytest's folder, which another run of pytest closes to everybody but its user.
     with TemporaryDirectory(prefix="parlour-") as folder:
         service = KINDS[request.param](Path(folder) / "database")
-        if getattr(service, "_given", None):
+        if getattr(service, "given", None):
             cannot_be_had("A database server that runs already is not ours to restart.")
         Path(folder, "database").mkdir()
         Path(folder).chmod(0o755)

@@ -131,7 +131,9 @@ def test_an_upload_that_is_not_a_form_is_refused(
     assert refusal(response, 400) == "bad_request"
 
 
-def test_an_upload_that_lies_about_its_type_is_refused_and_a_page_only_downloaded(visitor: Visitor) -> None:
+def test_an_upload_that_lies_about_its_type_is_refused_and_a_page_only_downloaded(
+    visitor: Visitor,
+) -> None:
     page = b"<script>alert(1)</script>"
     lie = visitor.http.post("/uploads", files={"file": ("a.html", page, "image/svg+xml")})
     assert refusal(lie, 415) == "attachment_type"

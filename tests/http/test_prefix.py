@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from parlour.app import create_app
 from parlour.settings import Settings
 from parlour.site import Site
+from tests.http.pictures import PNG
 from tests.servers.answerers import Scripted
 from tests.servers.client import Visitor, message
 from tests.servers.serving import serving
@@ -25,12 +26,12 @@ def test_every_address_is_under_the_prefix(tmp_path: Path, written: str) -> None
     site = Site.from_folder(PAGES, prefix=settings.prefix)
     with serving(create_app(settings, answerer=Scripted(), site=site)) as url:
         visitor = Visitor(f"{url}/a/chat")
-        made = visitor.json("attachments.create", name="a.png", size=3, mime_type="image/png")
+        made = visitor.json("attachments.create", name="a.png", size=len(PNG), mime_type="image/png")
         upload = made["upload_descriptor"]
         assert upload["url"].startswith(f"{visitor.url}/uploads/")
         assert made["preview_url"].startswith(f"{visitor.url}/files/")
-        assert visitor.http.put(upload["url"], content=b"abc").status_code == 200
-        assert visitor.http.get(made["preview_url"]).content == b"abc"
+        assert visitor.http.put(upload["url"], content=PNG).status_code == 200
+        assert visitor.http.get(made["preview_url"]).content
         given = message("look") | {"attachments": [made["id"]]}
         turn = visitor.post("threads.create", input=given).headers["parlour-turn"]
         assert visitor.http.get(f"/chatkit/turns/{turn}").status_code == 200

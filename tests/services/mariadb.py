@@ -23,8 +23,8 @@ class Mariadb(Process):
 
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
-        self._given = os.environ.get("PARLOUR_TEST_MYSQL")
-        self.server_url = self._given or f"mysql://root@127.0.0.1:{self.port}"
+        self.given = os.environ.get("PARLOUR_TEST_MYSQL")
+        self.server_url = self.given or f"mysql://root@127.0.0.1:{self.port}"
         self._data = folder / "data"
         self._folder = folder
         command = ["mariadbd", "--no-defaults", f"--datadir={self._data}"]
@@ -37,7 +37,7 @@ class Mariadb(Process):
 
     def start(self) -> None:
         """Makes its files the first time."""
-        if self._given:
+        if self.given:
             return
         if not self._data.exists():
             own(self._folder, "mysql")

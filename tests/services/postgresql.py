@@ -27,8 +27,8 @@ class Postgresql(Process):
 
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
-        self._given = os.environ.get("PARLOUR_TEST_POSTGRESQL")
-        self.server_url = self._given or f"postgresql://postgres@127.0.0.1:{self.port}"
+        self.given = os.environ.get("PARLOUR_TEST_POSTGRESQL")
+        self.server_url = self.given or f"postgresql://postgres@127.0.0.1:{self.port}"
         self._data = folder / "data"
         self._folder = folder
         command = ["postgres", "-D", str(self._data), "-p", str(self.port)]
@@ -39,7 +39,7 @@ class Postgresql(Process):
 
     def start(self) -> None:
         """Makes its files the first time."""
-        if self._given:
+        if self.given:
             return
         if not self._data.exists():
             own(self._folder, "postgres")

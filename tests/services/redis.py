@@ -21,14 +21,14 @@ class Redis(Process):
 
     def __init__(self, folder: Path, *options: str, ours: bool = False) -> None:
         self.port = free_port()
-        self._given = None if ours else os.environ.get("PARLOUR_TEST_REDIS")
-        self.url = self._given or f"redis://127.0.0.1:{self.port}"
+        self.given = None if ours else os.environ.get("PARLOUR_TEST_REDIS")
+        self.url = self.given or f"redis://127.0.0.1:{self.port}"
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(folder), *options]
         super().__init__(command, listens(self.port), log=folder / "log")
 
     def start(self) -> None:
-        if self._given:
+        if self.given:
             return
         self.command[0] = program("redis-server", "valkey-server")
         super().start()

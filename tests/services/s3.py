@@ -25,7 +25,7 @@ class S3(Process):
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.buckets = folder / "buckets"
-        self._given = os.environ.get("PARLOUR_TEST_S3")
+        self.given = os.environ.get("PARLOUR_TEST_S3")
         # Metadata in files of its own, because not every file system has extended attributes.
         sidecar = folder / "metadata"
         for each in (self.buckets, sidecar):
@@ -43,7 +43,7 @@ class S3(Process):
         )
 
     def start(self) -> None:
-        if self._given:
+        if self.given:
             return
         go = Path(os.environ.get("GOBIN") or Path.home() / "go" / "bin") / "versitygw"
         self.command[0] = str(go) if go.exists() else program("versitygw")
@@ -52,12 +52,12 @@ class S3(Process):
     @property
     def environment(self) -> dict[str, str]:
         """The credentials to use."""
-        return {} if self._given else ENVIRONMENT
+        return {} if self.given else ENVIRONMENT
 
     def new_bucket(self, name: str, prefix: str = "") -> str:
         """The spec of an empty bucket, or of an empty prefix in one that was given."""
-        if self._given:
-            bucket, _, query = self._given.partition("?")
+        if self.given:
+            bucket, _, query = self.given.partition("?")
             return f"{bucket}/{name}{prefix}?{query}"
         (self.buckets / name).mkdir()
         endpoint = quote(f"http://127.0.0.1:{self.port}", safe="")

@@ -201,7 +201,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mariad
     folder = tmp_path_factory.mktemp("encrypted")
     certificate, key = make_certificate(folder / "tls")
     service = Mariadb(folder / "server", f"--ssl-cert={certificate}", f"--ssl-key={key}")
-    if service._given:
+    if service.given:
         pytest.skip("A server that runs already keeps its own settings.")
     for part in ("tls", "server"):
         own(folder / part, "mysql")

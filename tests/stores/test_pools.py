@@ -41,7 +41,7 @@ def service(request: pytest.FixtureRequest) -> Postgresql | Mariadb:
 
 @pytest.fixture
 def own_service(service: Postgresql | Mariadb) -> Postgresql | Mariadb:
-    if service._given:
+    if service.given:
         pytest.skip("A database server that runs already is not ours to end.")
     return service
 

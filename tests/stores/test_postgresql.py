@@ -104,7 +104,7 @@ def test_a_url_that_cannot_be_used_is_refused_without_the_password(url: str) -> 
 
 
 async def test_a_password_may_have_any_character(spec: str, postgresql: Postgresql) -> None:
-    if postgresql._given:
+    if postgresql.given:
         pytest.skip("Nobody may be added to a server that runs already.")
     connection = await asyncpg.connect(spec)
     with suppress(asyncpg.DuplicateObjectError):
@@ -261,7 +261,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Postgr
     service = Postgresql(
         folder / "server", "ssl=on", f"ssl_cert_file={certificate}", f"ssl_key_file={key}"
     )
-    if service._given:
+    if service.given:
         pytest.skip("A server that runs already keeps its own settings.")
     own(folder / "tls", "postgres")
     own(folder / "server", "postgres")

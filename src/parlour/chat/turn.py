@@ -11,7 +11,7 @@ from typing import Any
 from parlour.answer.base import Answerer, AnswerEvent, Question, Text
 from parlour.chat import events
 from parlour.chat.recorder import Recorder
-from parlour.errors import Conflict, ParlourError, ThreadBusy
+from parlour.errors import Conflict, ParlourError, ThreadBusy, TurnLogUnavailable
 from parlour.protocol import JsonObject, is_hidden
 from parlour.stores.base import Outcome, Store, TurnRecord
 from parlour.turnlog.base import TurnLog, TurnWriter
@@ -79,8 +79,8 @@ class Turn:
             async with turnlog.hold(self.thread_id, wait):
                 outcome, error = await self._perform(answerer)
                 await self._close(outcome, error)
-        except ThreadBusy as busy:
-            await self._close("failed", busy)
+        except (ThreadBusy, TurnLogUnavailable) as refused:
+            await self._close("failed", refused)
         finally:
             watch.cancel()
             await self._writer.close()

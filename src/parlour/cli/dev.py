@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from parlour.app import assemble, choose_answerer, create_app
 from parlour.cli.here import address, listen, run_until_done, serve_on
-from parlour.cli.terminal import default_docs, err, index, load_settings, out
+from parlour.cli.terminal import default_docs, err, index, load_settings, out, public_url
 from parlour.knowledge import Knowledge
 from parlour.settings import Settings
 from parlour.site import Site
@@ -51,7 +51,7 @@ def _say(
     if (more := len(report.skipped) - _SKIPPED_SHOWN) > 0:
         err.print(f"  [yellow]left out[/]  {more} more")
     _line("Answers", reason)
-    _line("History", settings.store_spec())
+    _line("History", public_url(settings.store_spec()))
     out.print(
         f"  [bold]{'Open':<9}[/] [cyan]{address(listening)}{settings.prefix}/[/]"
         "   [dim](Ctrl-C stops)[/]"

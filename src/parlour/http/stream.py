@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from parlour.errors import TurnNotFound
+from parlour.errors import TurnLogUnavailable, TurnNotFound
 from parlour.protocol import encode
 from parlour.turnlog.base import Entry, EventEntry, TextEntry
 
@@ -107,6 +107,8 @@ class EventStream(Response):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if written and isinstance(writing.exception(), TurnLogUnavailable):
+            return  # cut off, not ended: the client comes back and reads on
         if written:
             writing.result()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
