@@ -79,6 +79,12 @@ _BOUNCED: Final = re.compile(
     r"|query_wait_timeout|client_login_timeout|too many|no more connections",
     re.IGNORECASE,
 )
+_OF_DRIVER: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 _NO_TLS: Final = Fault(
     "it does not speak TLS, which the URL asks for",
     "Turn TLS on in the server, or write ?sslmode=disable if the network between is yours.",
@@ -98,7 +104,7 @@ class PostgresqlStore(SqlStore):
 class PostgresqlDatabase(ServerDatabase):
     """Statements are prepared once a connection, unless a pooler hands out another one each time."""
 
-    trouble: ClassVar = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+    trouble: ClassVar = (SQLAlchemyError, *_OF_DRIVER)
 
     def __init__(self, address: Address, options: StoreOptions) -> None:
         super().__init__(address.place, options)
@@ -133,7 +139,7 @@ class PostgresqlDatabase(ServerDatabase):
 
     def fault(self, error: BaseException) -> Fault:
         """See ``ServerDatabase``."""
-        if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+        if isinstance(error.__cause__, _OF_DRIVER):
             error = error.__cause__
         words = first_line(error)
         match error:
