@@ -64,6 +64,8 @@ class Neighbours(RuleBasedStateMachine):
         self.alone: dict[str, Store] = {self._owner(who): MemoryStore() for who in (0, 1)}
         self.taken: dict[str, str] = {}
         """Whose an id is that can be had once only."""
+        self.graves: dict[str, str] = {}
+        """Whose a deleted thread was: its id may stay with its owner, and nobody else gets it."""
 
     def _owner(self, who: int) -> str:
         return f"guest:{self.place}:{'ab'[who]}"
@@ -127,6 +129,8 @@ class Neighbours(RuleBasedStateMachine):
     @rule(who=who, name=name, minute=st.integers(0, 2))
     def add_thread(self, who: int, name: str, minute: int) -> None:
         key = self._id("thr", name)
+        if self.graves.get(key, self._owner(who)) != self._owner(who):
+            return
         thread = Thread(key, NOON + timedelta(minutes=minute), metadata={"of": who})
         self.same(who, lambda store, owner: store.add_thread(owner, thread), takes=key)
 
@@ -155,6 +159,7 @@ class Neighbours(RuleBasedStateMachine):
         heard = self.same(who, delete)
         # What went with the thread can be had again, by anybody.
         if heard.startswith("["):
+            self.graves[key] = owner
             gone = [key, *(self._id("trn", f"{each}_{name}") for each in NAMES)]
             for file in (self._id("atc", each) for each in NAMES):
                 load = partial(called, partial(Store.load_attachment, attachment_id=file))
