@@ -26,7 +26,9 @@ def test_every_address_is_under_the_prefix(tmp_path: Path, written: str) -> None
     site = Site.from_folder(PAGES, prefix=settings.prefix)
     with serving(create_app(settings, answerer=Scripted(), site=site)) as url:
         visitor = Visitor(f"{url}/a/chat")
-        made = visitor.json("attachments.create", name="a.png", size=len(PNG), mime_type="image/png")
+        made = visitor.json(
+            "attachments.create", name="a.png", size=len(PNG), mime_type="image/png"
+        )
         upload = made["upload_descriptor"]
         assert upload["url"].startswith(f"{visitor.url}/uploads/")
         assert made["preview_url"].startswith(f"{visitor.url}/files/")

@@ -89,8 +89,9 @@ _TEXTUAL: Final = re.compile(
     r"|x-javascript|typescript|x-sh|x-httpd-php|sql|graphql|x-ndjson|jsonl|x-tex|x-latex|xhtml\+xml)"
 )
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+# Atomic: a comment ends where it ends, or many of them would be tried in every combination.
 _MARKUP: Final = re.compile(
-    r"(?:<!--.*?-->|<\?xml[^>]*>|<!doctype svg[^>]*>|\s)*<(?:(?P<svg>svg)\b"
+    r"(?><!--.*?-->|<\?xml[^>]*>|<!doctype svg[^>]*>|\s)*+<(?:(?P<svg>svg)\b"
     r"|(?P<html>!doctype html|html|head|body|script|iframe|object|embed|meta)\b)",
     re.IGNORECASE | re.DOTALL,
 )

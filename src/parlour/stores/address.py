@@ -22,6 +22,7 @@ _POOL: Final = frozenset(
 )
 
 _HOST: Final = r"(\[[^\[\],@]+\]|[^:\[\],@]*)(:\d{1,5})?"
+_LAST_PORT: Final = 65535
 _HOSTS: Final = re.compile(f"{_HOST}(,{_HOST})*")
 
 
@@ -87,7 +88,9 @@ def read_address(spec: str, options: StoreOptions) -> tuple[Address, StoreOption
     user, _, password = login.partition(":")
     database = unquote(url.path[1:]) or values.pop("dbname", "") or values.pop("database", "")
     hosts = unquote(hosts) or values.pop("host", "")
-    if url.fragment or "/" in url.path[1:] or not database or not _HOSTS.fullmatch(hosts):
+    # With an @ there, what stands before it is the rest of a password that has a / in it.
+    misread = url.fragment or set(url.path[1:]) & set("/@")
+    if misread or not database or not _are_hosts(hosts):
         raise _unreadable(spec)
     pool = {name: _number(name, values.pop(name)) for name in _POOL & values.keys()}
     address = Address(
@@ -100,6 +103,12 @@ def read_address(spec: str, options: StoreOptions) -> tuple[Address, StoreOption
     return address, _with_pool(options, pool)
 
 
+def _are_hosts(hosts: str) -> bool:
+    if not _HOSTS.fullmatch(hosts):
+        return False
+    return all(int(port) <= _LAST_PORT for port in re.findall(r":(\d+)(?:,|$)", hosts))
+
+
 def _unreadable(spec: str) -> ConfigurationError:
     scheme = spec.partition(":")[0]
     return ConfigurationError(
@@ -110,7 +119,7 @@ def _unreadable(spec: str) -> ConfigurationError:
 
 
 def _number(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit():
+    if not re.fullmatch(r"[0-9]{1,9}", value):
         raise ConfigurationError(
             f"{name} in the database's URL is not a whole number.", hint="Write one, or remove it."
         )

@@ -187,14 +187,20 @@ class Connection:
         try:
             return AsyncMongoClient(self._url, **chosen)
         except (BadUrl, ValueError, TypeError) as wrong:
-            raise _bad_url(self._url, wrong) from None
+            raise _bad_url(_reason(self._url, wrong)) from None
 
 
 def _database_name(url: str) -> str:
     try:
-        name = unquote(urlsplit(url).path.lstrip("/"))
-    except ValueError as wrong:
-        raise _bad_url(url, wrong) from None
+        parts = urlsplit(url)
+    except ValueError:
+        raise _bad_url() from None
+    # What follows such a sign is the rest of a password; the driver would warn of it aloud, or look
+    # for the name somewhere else.
+    astray = parts.path if "@" in parts.netloc else parts.path + parts.query
+    if parts.fragment or "@" in astray:
+        raise _bad_url()
+    name = unquote(parts.path.lstrip("/"))
     if set(name) & set('/\\. "$\0') or len(name.encode()) > 63:
         raise ConfigurationError(
             f"{name!r} cannot be the name of a MongoDB database.",
@@ -203,17 +209,20 @@ def _database_name(url: str) -> str:
     return name or DEFAULT_DATABASE
 
 
-def _bad_url(url: str, wrong: Exception) -> ConfigurationError:
-    # The driver's sentence may quote the URL, and with it the password.
-    password = urlsplit(url).password if "@" in url else None
+def _reason(url: str, wrong: Exception) -> str:
+    """The driver's sentence, unless it quotes the URL, and with it the password."""
+    password = urlsplit(url).password
     reason = str(wrong)
-    quoted = "://" in reason or any(
-        each in reason for each in (password, password and unquote(password)) if each
-    )
+    secrets = {"://", password, unquote(password)} if password else {"://"}
+    return "" if any(each in reason for each in secrets) else reason
+
+
+def _bad_url(reason: str = "") -> ConfigurationError:
     return ConfigurationError(
         "DATABASE_URL is not a URL that MongoDB's driver can read"
-        + ("." if quoted else f": {wrong}"),
-        hint="Write mongodb://user:password@host:27017/name, with %40 for an @ in the password.",
+        + (f": {reason}" if reason else "."),
+        hint="Write mongodb://user:password@host:27017/name, with @ : / ? # % [ in the password as "
+        "%40 %3A %2F %3F %23 %25 %5B.",
     )
 
 
