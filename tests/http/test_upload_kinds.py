@@ -124,6 +124,12 @@ POLYGLOTS = [
 ]
 
 
+def test_many_comments_before_a_files_markup_do_not_hold_the_server_up(visitor: Visitor) -> None:
+    comments = b"<!---->" * 5000
+    for data, kind in ((comments + b"text", "text/plain"), (comments + SVG, "image/svg+xml")):
+        assert direct(visitor, data).json()["mime_type"] == kind
+
+
 def test_a_file_that_is_two_things_is_never_shown_as_the_second(visitor: Visitor) -> None:
     for polyglot in POLYGLOTS:
         check_polyglot(visitor, polyglot)

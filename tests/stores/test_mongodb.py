@@ -344,6 +344,10 @@ async def test_a_server_that_is_away_is_an_error_without_the_password(store: Mon
         "mongodb://ada:hunter2@host/a.b",
         "mongodb://",
         "mongodb://[hunter2/name",
+        "mongodb://ada:[hunter2@host/name",
+        "mongodb://ada:a/hunter2@host/name",
+        "mongodb://ada:a?hunter2@host/name",
+        "mongodb://ada:a#hunter2@host/name",
     ],
 )
 async def test_a_url_that_cannot_be_read_is_refused_without_the_password(url: str) -> None:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.util import await_only
 
 from parlour.errors import ConfigurationError, SchemaOutdated, StoreUnavailable
 from parlour.protocol import encode, now
@@ -82,6 +84,8 @@ async def test_urls_are_taken_as_people_have_them(spec: str, scheme: str, query:
         "mysql://ada:hunter2@host/",
         "mysql://ada:hunter2@one,two/name",
         "mysql://ada:hunter2@host:port/name",
+        "mysql://ada:hunter2@host:65536/name",
+        "mysql://ada:1/hunter2@host",
         "mysql://ada:hunter2@host/name?ssl-mode=yes",
         "mysql://ada:hunter2@host/name?ssl-ca=/nowhere.pem",
         "mysql://ada:hunter2@host/name?connect_timeout=soon",
@@ -175,6 +179,25 @@ async def test_a_schema_is_never_made_by_opening(spec: str) -> None:
             await store.open()
         assert "parlour db upgrade" in refused.value.hint
         assert (await store.schema()).current == revision
+
+
+@pytest.mark.parametrize("revision", [None, REVISIONS[0]])
+async def test_who_waits_for_a_change_of_the_schema_sees_all_of_it(
+    spec: str, revision: str | None
+) -> None:
+    stores = MysqlStore.from_spec(spec), MysqlStore.from_spec(spec)
+    if revision is not None:
+        await stores[0].migrate(revision)
+
+    def slowly(_connection: Connection) -> None:
+        await_only(asyncio.sleep(0.2))
+
+    event.listen(Engine, "commit", slowly)
+    try:
+        await asyncio.gather(*(each.migrate() for each in stores))
+    finally:
+        event.remove(Engine, "commit", slowly)
+    assert (await stores[0].schema()).is_current
 
 
 async def test_tables_that_a_killed_process_left_half_made_are_made_whole(spec: str) -> None:

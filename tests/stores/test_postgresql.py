@@ -94,6 +94,8 @@ async def test_urls_are_taken_as_people_have_them(spec: str, scheme: str, query:
         "postgresql://ada:hunter2@host/name?connect_timeout=soon",
         "postgresql://ada:hunter2@host/name?statement_timeuot=5",
         "postgresql://ada:hunter2@host:port/name",
+        "postgresql://ada:hunter2@host:65536/name",
+        "postgresql://ada:1/hunter2@host",
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_the_password(url: str) -> None:

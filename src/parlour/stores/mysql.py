@@ -123,6 +123,8 @@ class MysqlDatabase(ServerDatabase):
             )
         try:
             yield
+            # Before the lock goes: who waits for it would not see the revision yet.
+            connection.exec_driver_sql("COMMIT")
         finally:
             connection.execute(select(func.release_lock(_LOCK)))
 
