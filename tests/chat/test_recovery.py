@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parlour.chat.events import user_message
-from parlour.chat.recovery import Recovery, server_name
+from parlour.chat.recovery import HERE, Recovery, server_name
 from parlour.protocol import JsonObject, new_id, now, timestamp
 from parlour.stores.base import Thread, TurnRecord
 from parlour.stores.sqlite import SqliteStore
@@ -21,7 +21,6 @@ from tests.servers.asking import CALLER, ask, first, items, read
 from tests.servers.client import message
 
 OWNER = CALLER.owner
-HERE = socket.gethostname()
 NOBODY = 2**22 + 1
 """A process id that Linux never gives."""
 
@@ -95,6 +94,17 @@ async def test_a_living_server_is_left_alone_whatever_its_clock_says(
         await recovery.recover()
         await asyncio.sleep(0.1)
         await store.beat(living)
+    assert [each.id for each in await store.running_turns()] == [turn.id]
+    await store.close()
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), NOBODY])
+async def test_a_namesake_of_this_host_is_not_taken_for_dead(
+    store: SqliteStore, pid: int
+) -> None:  # 72
+    namesake = f"{socket.gethostname()}/elsewhere|{pid}|x"
+    turn = await left_behind(store, namesake, [answer("so far")])
+    await Recovery(store, server_name(), ()).recover()
     assert [each.id for each in await store.running_turns()] == [turn.id]
     await store.close()
 

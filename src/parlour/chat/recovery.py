@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import secrets
@@ -11,6 +12,8 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 from parlour.chat import events
 from parlour.chat.draft import Draft
@@ -20,21 +23,33 @@ from parlour.stores.base import Store, Thread, TurnRecord
 BEAT_SECONDS = 2.0
 LEASE_SECONDS = 7.0
 _PROCESS = secrets.token_hex(4)
-"""Tells this process from an earlier one with its number, such as a container's former life."""
+"""Tells this process from an earlier one with its number."""
 
 log = logging.getLogger(__name__)
 
 
+def _here() -> str:
+    place = hashlib.blake2b(digest_size=8)
+    with suppress(OSError):  # Linux alone has these
+        place.update(Path("/proc/sys/kernel/random/boot_id").read_bytes())
+        place.update(os.readlink("/proc/self/ns/pid").encode())
+    return f"{socket.gethostname()}/{place.hexdigest()}"
+
+
+HERE: Final = _here()
+"""Where our process ids mean something; cloned machines and containers may share a host's name."""
+
+
 def server_name() -> str:
-    """Names a server among all that ever ran: host, process id, process, and a random part."""
-    return f"{socket.gethostname()}|{os.getpid()}|{_PROCESS}|{secrets.token_hex(8)}"
+    """Names a server among all that ever ran: place, process id, process, and a random part."""
+    return f"{HERE}|{os.getpid()}|{_PROCESS}|{secrets.token_hex(8)}"
 
 
 class Recovery:
     """Says that our turns are alive, and ends those whose server is not.
 
-    A turn's server is gone when it ran on this host and its process does not exist, or when nothing
-    was heard of it for 7 seconds of our own clock: other servers' clocks may be wrong, and after a
+    A turn's server is gone when it ran here and its process does not exist, or when nothing was
+    heard of it for 7 seconds of our own clock: other servers' clocks may be wrong, and after a
     laptop's sleep every beat is old. A turn of ours whose end could not be stored is ended as well.
     """
 
@@ -89,7 +104,7 @@ class Recovery:
 
     def _is_gone(self, server: str) -> bool:
         host, pid, process = [*server.split("|"), "", ""][:3]
-        if host != socket.gethostname() or not pid.isdigit():
+        if host != HERE or not pid.isdigit():
             return False
         if int(pid) == os.getpid():
             return process != _PROCESS
