@@ -176,6 +176,7 @@ class Publisher:
     def touch(self, quiet: float = 0.0) -> None:
         """Says that turns are alive, those that said nothing for so long; thus learns what Redis knows."""
         now = time.monotonic()
+        self._due = [turn for turn in dict.fromkeys(self._due) if self._knows(turn)]
         for turn_id, turn in list(self._turns.items()):
             if turn.ended_at and now - turn.ended_at > self._keep_seconds:
                 del self._turns[turn_id]  # Redis was away for so long that nobody asks any more
@@ -196,6 +197,10 @@ class Publisher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await turn.told_end.wait()
+
+    def _knows(self, turn: Published) -> bool:
+        """Whether Redis has still something to hear about this turn."""
+        return turn.log.info.turn_id in self._turns and not turn.told_end.is_set()
 
     def _schedule(self, turn: Published) -> None:
         if turn.listeners and not turn.refused:
@@ -233,7 +238,7 @@ class Publisher:
         flying: list[tuple[_Sending, asyncio.Future[list[object]]]] = []
         size = 0
         for turn in turns:
-            if turn.told_end.is_set():
+            if not self._knows(turn):
                 continue
             if size > _FLUSH_BYTES:
                 self._due.append(turn)
@@ -292,8 +297,8 @@ class Publisher:
             return
         turn.begun = True
         turn.at = int(last)
-        if turn.at != sending.last:
-            return
+        if listeners < 0:
+            return  # nothing was added: Redis has a batch already whose reply was lost
         turn.listeners = listeners
         if sending.size:
             turn.kept(sending.size)

@@ -17,6 +17,8 @@ from parlour.turnlog.redis_scripts import as_bytes, turn_keys
 
 LEASE_SECONDS = 7.0
 """How long a server may be silent before it is taken for dead."""
+GONE_SECONDS = 12.0
+"""After so much silence its turns are not found any more: by now the store has ended them."""
 AWAY_SECONDS = 15.0
 """How long readers of other processes' turns wait for a Redis that is away."""
 
@@ -66,12 +68,13 @@ class Replicas:
         """What Redis knows of a turn; ``TurnNotFound`` unless it is this owner's."""
         commands = _look(turn_keys(turn_id)[0])
         replies = await self._link.ask(*commands)
-        if replies[0] == [None, None, None] and self._link.settling:
+        if replies[0] == [None] * 4 and self._link.settling:
             # A Redis that has forgotten: whoever writes this turn is about to say so.
             await self._link.settled()
             replies = await self._link.ask(*commands)
-        owned_by, thread_id, may_stop = cast(list[bytes | None], replies[0])
-        if owned_by != as_bytes(owner) or thread_id is None:
+        owned_by, thread_id, may_stop, ended = cast(list[bytes | None], replies[0])
+        gone = not ended and _silence(replies[1]) > GONE_SECONDS and not self._link.settling
+        if owned_by != as_bytes(owner) or thread_id is None or gone:
             raise TurnNotFound(f"There is no running answer {turn_id}.")
         thread = thread_id.decode("utf-8", "surrogatepass")
         return TurnInfo(turn_id, thread, may_stop != b"0")
@@ -112,7 +115,7 @@ class Replicas:
             self._drop(replica)
 
     def check(self) -> None:
-        """Ends the copies whose writers are dead, and fails all when Redis stays away."""
+        """Fails the copies whose writers are dead, and all when Redis stays away."""
         now = time.monotonic()
         for replica in list(self._replicas.values()):
             if replica.entries.ended:
@@ -180,7 +183,7 @@ class Replicas:
             log.exception("turn %s cannot be read from Redis", replica.turn_id)
 
     async def _read_log(self, replica: Replica) -> None:
-        """Reads on where the copy ends; ends it when there is no more and the writer is dead."""
+        """Reads on where the copy ends; fails it when there is no more and the writer is dead."""
         meta, kept, _ = replica.keys
         entries = replica.entries
         while not entries.ended:
@@ -198,9 +201,13 @@ class Replicas:
             last, ended = cast(list[bytes | None], known)
             if last is not None and int(last) > entries.last > before:
                 continue
-            if (ended and last is not None and int(last) == entries.last) or self._is_dead(
-                replica, lives
-            ):
+            if ended and last is not None and int(last) == entries.last:
+                entries.end()
+            elif self._is_dead(replica, lives):
+                replica.failed = TurnLogUnavailable(
+                    "The server that wrote this answer is gone.",
+                    hint="Load the thread: what it had written is kept there.",
+                )
                 entries.end()
             return
 
@@ -215,9 +222,14 @@ class Replicas:
 
 
 def _look(meta: str) -> tuple[Command, ...]:
-    return (("HMGET", meta, "owner", "thread", "may_stop"),)
+    return ("HMGET", meta, "owner", "thread", "may_stop", "ended"), ("PTTL", meta)
+
+
+def _silence(lives: object) -> float:
+    """Seconds since the last sign of life of a turn that lives for so many milliseconds more."""
+    return (RUNNING_MS - cast(int, lives)) / 1000
 
 
 def _alive(lives: object) -> bool:
     """Whether a turn with so much time left had a sign of life not long ago."""
-    return cast(int, lives) > RUNNING_MS - LEASE_SECONDS * 1000
+    return _silence(lives) < LEASE_SECONDS

@@ -74,7 +74,7 @@ PUBLISH: Final = Script(
     2,
     """-- KEYS turn log; ARGV channel before last batch max_batches ended ttl
 local at = redis.call('HGET', KEYS[1], 'last')
-if at ~= ARGV[2] then return {at or '', 0, ''} end
+if at ~= ARGV[2] then return {at or '', -1, ''} end
 if ARGV[3] ~= at then
   redis.call('XADD', KEYS[2], ARGV[3] .. '-0', 'b', ARGV[4])
   redis.call('HSET', KEYS[1], 'last', ARGV[3])
@@ -87,7 +87,10 @@ local listeners = redis.call('PUBLISH', ARGV[1], ARGV[4])
 return {ARGV[3], listeners, redis.call('HGET', KEYS[1], 'stop') or ''}
 """,
 )
-"""Adds a batch if Redis is where the writer thinks it is: the last entry, listeners, stop."""
+"""Adds a batch if Redis is where the writer thinks it is, else nothing and -1 listeners.
+
+The last entry that Redis has, listeners, stop.
+"""
 
 STOP: Final = Script(
     1,
