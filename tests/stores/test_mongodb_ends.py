@@ -281,6 +281,7 @@ CHANGES: dict[str, Step] = {
     "retire_after": lambda store: store.retire_after(ADA, "thr_1", "q", "trn_1"),
     "end_turn": end,
     "running_turns": lambda store: store.running_turns(),
+    "sweep": lambda store: store.sweep(now()),
 }
 
 
@@ -299,6 +300,7 @@ async def test_a_lost_answer_is_not_noticed_and_nothing_is_done_twice(
                 await store.retire_after(ADA, "thr_1", "q", "trn_1")
                 await store.add_item(ADA, "thr_1", message("b", "new"))
             await store.save_attachment(ADA, attachment("atc_1", "thr_1"))
+            await store.save_attachment(ADA, attachment("atc_3"))
         async with Relay(spec) as relay, opened(relay.url) as store:
             if number is None:
                 relay.mend()

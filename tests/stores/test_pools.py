@@ -225,6 +225,8 @@ async def test_an_end_whose_acknowledgement_was_lost_is_not_told_twice(spec: str
         await losing(True, lambda: store.replace_attachment(ADA, first, first | {"name": "other"}))
         await losing(None, lambda: store.delete_attachment(ADA, "atc_2"))
         await losing(["atc_1"], lambda: store.delete_thread(ADA, "thr_1"))
+        await store.save_attachment(ADA, attachment("atc_3"))
+        await losing(["atc_3"], lambda: store.sweep(now()))
         with pytest.raises(ThreadNotFound):
             await store.delete_thread(ADA, "thr_1")
 

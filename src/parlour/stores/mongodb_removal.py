@@ -97,7 +97,10 @@ async def sweep(mongo: Collections, before: int, files: dict[str, None]) -> None
         await mongo.threads.delete_one(graves | {"_id": thread["_id"]})
     untaken = {"thread_id": None, "created_at": {"$lt": before}}
     async for row in mongo.attachments.find(untaken, {"_id": 1}):
-        # Looked at again: a message may have taken it in the meantime.
-        gone = await mongo.attachments.delete_one({"_id": row["_id"], "thread_id": None})
-        if gone.deleted_count:
-            files[row["_id"]] = None
+        files[row["_id"]] = None
+    for key in list(files):
+        # Looked at again: a message may have taken it in the meantime, and an attempt before this
+        # one, whose answer was lost, may have deleted it.
+        await mongo.attachments.delete_one({"_id": key, "thread_id": None})
+        if await mongo.attachments.find_one({"_id": key}, {"_id": 1}) is not None:
+            del files[key]

@@ -372,17 +372,18 @@ class SqlStore(Store):
     async def sweep(self, before: datetime) -> list[str]:
         """See ``Store``."""
         bound = {"since": to_micros(before)}
+        found: dict[str, None] = {}
+
+        def gone(connection: Connection, key: str) -> bool:
+            # Looked at again: a message may have taken it in the meantime, and an attempt before this
+            # one, whose answer was lost, may have deleted it.
+            connection.execute(sql.DELETE_UNTAKEN, {"file": key})
+            return connection.scalar(sql.ANY_ATTACHMENT, {"file": key}) is None
 
         def work(connection: Connection) -> list[str]:
             connection.execute(sql.FORGET_TURNS, bound)
-            gone = list(connection.scalars(sql.UNTAKEN, bound))
-            # One by one, and looked at again: a message may have taken it in the meantime.
-            deleted = [
-                key
-                for key in gone
-                if connection.execute(sql.DELETE_UNTAKEN, {"file": key}).rowcount
-            ]
-            return deleted
+            found.update(dict.fromkeys(connection.scalars(sql.UNTAKEN, bound)))
+            return [key for key in found if gone(connection, key)]
 
         return await self._database.write(work)
 

@@ -249,6 +249,10 @@ FORGET_TURNS: Final = delete(turns).where(turns.c.outcome != "running", turns.c.
 _untaken = attachments.c.thread_id.is_(None)
 UNTAKEN: Final = select(attachments.c.id).where(_untaken, attachments.c.created_at < _since)
 DELETE_UNTAKEN: Final = delete(attachments).where(_untaken, attachments.c.id == _file)
+ANY_ATTACHMENT: Final = select(attachments.c.id).where(attachments.c.id == _file)
 
-ACROSS_OWNERS: Final = (BEAT, RUNNING, IDLE_THREADS, FORGET_TURNS, UNTAKEN, DELETE_UNTAKEN)
+ACROSS_OWNERS: Final = (
+    *(BEAT, RUNNING, IDLE_THREADS, FORGET_TURNS),
+    *(UNTAKEN, DELETE_UNTAKEN, ANY_ATTACHMENT),
+)
 """The only statements that are not bound to one owner: they keep the whole store in order."""
