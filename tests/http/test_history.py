@@ -323,7 +323,7 @@ def test_markdown_says_who_said_what_and_when(visitor: Visitor, answerer: Script
     assert earlier is not None
     older = visitor.http.get(f"/api/history/{thread}{earlier[1]}", headers=MARKDOWN).text
     assert "How long?" in older
-    assert "45" not in older
+    assert "**45**" not in older
 
 
 BLOCKS = (
