@@ -88,7 +88,7 @@ class RedisTurnLog(LocalTurnLog):
             return own  # a conversation can be looked at without Redis
         for turn in turns:
             ours = self._log(turn)
-            if alive[turn] if ours is None else not ours.ended:
+            if alive.get(turn) if ours is None else not ours.ended:
                 return turn
             if ours is None and not self._link.settling:
                 self._link.send(("ZREM", key, turn))

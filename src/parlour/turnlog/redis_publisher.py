@@ -221,15 +221,17 @@ class Publisher:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            due = list(dict.fromkeys(self._due))
-            turns, self._due = due[:_MOST_TURNS], due[_MOST_TURNS:]
+            self._due = list(dict.fromkeys(self._due))
+            turns = self._due[:_MOST_TURNS]
+            del self._due[:_MOST_TURNS]
             try:
                 await self._flush(turns)
             except TurnLogUnavailable:
                 self._due += turns
-                await self._link.back()
             except Exception:
                 log.exception("%d running answers could not be told to Redis", len(turns))
+            turns.clear()  # what is forgotten while Redis is away must not be held here
+            await self._link.back()
             if self._due:
                 self._wanted.set()
             await asyncio.sleep(_PAUSE)
