@@ -322,6 +322,13 @@ def test_a_repeated_message_with_an_attachment_reads_the_first_ones_answer(
     assert refusal(other, 409) == "attachment_taken"
 
 
+def test_uploads_at_the_same_moment_are_not_more_than_are_allowed(visitor: Visitor) -> None:
+    with ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(direct, visitor, TEXT) for _ in range(40)]
+        taken = [each.result() for each in sent if each.result().status_code == 200]
+    assert len(taken) <= 12
+
+
 def test_somebody_who_uploads_and_never_sends_is_stopped(
     visitor: Visitor, newcomer: Newcomer
 ) -> None:

@@ -94,10 +94,20 @@ class Attachments:
     async def admit(self, owner: str) -> None:
         """Returns if the owner may have one more; ``TooManyAttachments`` if not."""
         if await self._store.count_untaken(owner) >= self._max_uploads:
-            raise TooManyAttachments(
-                f"{self._max_uploads} uploaded files wait to be sent already.",
-                hint="Send or delete some first, or raise PARLOUR_MAX_UPLOADS.",
-            )
+            raise self._too_many()
+
+    async def _enter(self, owner: str, record: JsonObject) -> None:
+        """Keeps a new record, unless others were admitted at the same moment and are too many."""
+        await self._store.save_attachment(owner, record)
+        if await self._store.count_untaken(owner) > self._max_uploads:
+            await self._store.delete_attachment(owner, record["id"])
+            raise self._too_many()
+
+    def _too_many(self) -> TooManyAttachments:
+        return TooManyAttachments(
+            f"{self._max_uploads} uploaded files wait to be sent already.",
+            hint="Send or delete some first, or raise PARLOUR_MAX_UPLOADS.",
+        )
 
     async def create(self, owner: str, given: JsonObject, base_url: str) -> JsonObject:
         """A record for bytes that are still to come; raises ``BadRequest`` when they are too many."""
@@ -114,7 +124,7 @@ class Attachments:
             "method": "PUT",
             "headers": {},
         }
-        await self._store.save_attachment(owner, record)
+        await self._enter(owner, record)
         return record
 
     async def upload(
@@ -122,7 +132,7 @@ class Attachments:
     ) -> JsonObject:
         """A record and its bytes in one step; all or nothing."""
         record = self._record(name, await _kind(claim, file), "receiving", file.size or 0)
-        await self._store.save_attachment(owner, record)
+        await self._enter(owner, record)
         return await self._keep(owner, record, None, file, base_url)
 
     async def awaited(self, attachment_id: str, signature: str) -> tuple[FileLink, JsonObject]:
@@ -188,7 +198,7 @@ class Attachments:
         if record["mime_type"] not in PLAIN_IMAGES or (file.size or 0) > MAX_IMAGE_BYTES:
             return None
         await file.seek(0)
-        return await self._previews.make(await file.read())
+        return await self._previews.make(file.read)
 
     def _record(self, name: str, mime_type: str, where: Bytes, size: int) -> JsonObject:
         return {

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 MAX_IMAGE_BYTES: Final = 32 * 1024 * 1024
@@ -26,11 +27,14 @@ class Previews:
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def make(self, image: bytes) -> bytes | None:
-        """A preview of at most 512 pixels a side; None when none can be made."""
+    async def make(self, read: Callable[[], Awaitable[bytes]]) -> bytes | None:
+        """A preview of at most 512 pixels a side; None when none can be made.
+
+        The image is read when its turn has come: those that wait take no memory.
+        """
         async with self._places:
             try:
-                return await asyncio.to_thread(_run, image)
+                return await asyncio.to_thread(_run, await read())
             except subprocess.TimeoutExpired:
                 log.info("an image took too long to draw and got no preview")
             except OSError as failed:

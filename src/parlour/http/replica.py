@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from parlour.errors import NotFound, ParlourError, SchemaOutdated, StoreUnavailable
+from parlour.errors import NotFound, SchemaOutdated, StoreUnavailable
 from parlour.stores.base import Store
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Reading:
                     await self._replica.check()
                 else:
                     await self._replica.open()
-            except ParlourError:
+            except Exception:  # whatever a driver raises: nobody else would try again
                 continue
             self._opened = True
             self._returning = None
