@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 
 from parlour.answer.base import Cite, Emit, Text
 from parlour.app import create_app
-from parlour.errors import SchemaOutdated, StoreUnavailable
+from parlour.errors import SchemaOutdated
 from parlour.http.history import acceptable
 from parlour.http.messages import Messages
 from parlour.http.replica import Reading
@@ -470,23 +470,6 @@ async def test_a_replica_that_is_away_is_said_once_and_read_again_when_it_is_bac
     assert len(told) == 3
     assert "away" in told[0]
     assert "again" in told[1]
-
-
-async def test_a_replica_is_tried_again_whatever_its_driver_raises() -> None:
-    raised = [StoreUnavailable("Away."), ConnectionResetError()]
-
-    class Odd(MemoryStore):
-        async def open(self) -> None:
-            if raised:
-                raise raised.pop(0)
-
-    history = Reading(MemoryStore(), replica := Odd(), retry=0.01)
-    await replica.add_thread("guest:ada", Thread("thr_r", now()))
-    await history.open()
-    async with asyncio.timeout(10):
-        while not (await history.read(lambda store: store.list_threads("guest:ada", limit=9))).data:
-            await asyncio.sleep(0.01)
-    await history.close()
 
 
 async def test_a_replica_with_another_schema_is_refused(tmp_path: Path) -> None:
