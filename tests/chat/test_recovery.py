@@ -98,7 +98,7 @@ async def test_a_living_server_is_left_alone_whatever_its_clock_says(
     await store.close()
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), NOBODY])
+@pytest.mark.parametrize("pid", [os.getpid(), NOBODY], ids=["ours", "nobodys"])
 async def test_a_namesake_of_this_host_is_not_taken_for_dead(
     store: SqliteStore, pid: int
 ) -> None:  # 72

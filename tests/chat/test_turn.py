@@ -17,7 +17,7 @@ from parlour.protocol import JsonObject, new_id, timestamp
 from parlour.stores.base import Outcome
 from parlour.stores.sqlite import SqliteDatabase, SqliteStore
 from tests.chat.conftest import Opened
-from tests.servers.answerers import Scripted, emit, fail, say
+from tests.servers.answerers import Answer, Scripted, emit, fail, say
 from tests.servers.asking import CALLER, answered, ask, first, items, read, start
 
 FOREVER = ["word "] * 1000
@@ -34,6 +34,19 @@ def added(made: JsonObject) -> Emit:
 
 def updated(made: JsonObject, update: JsonObject) -> Emit:
     return Emit({"type": "thread.item.updated", "item_id": made["id"], "update": update})
+
+
+def done(made: JsonObject) -> Emit:
+    return Emit({"type": "thread.item.done", "item": made})
+
+
+def then_fail(answer: Answer) -> Answer:
+    async def broken(question: Question) -> AsyncIterator[AnswerEvent]:
+        async for event in answer(question):
+            yield event
+        raise ValueError("broken")
+
+    return broken
 
 
 async def thread_of(engine: Engine, turn: str) -> str:
@@ -134,6 +147,48 @@ async def test_a_retry_that_is_stopped_at_once_loses_no_answer(
     kept = await items(engine, thread)
     assert kept[:2] == [question, answer]
     assert types(kept[2:]) == ["stopped", "stopped"]
+
+
+async def test_a_retry_that_breaks_off_shows_the_thread_as_it_is_kept(
+    engine: Engine, answerer: Scripted
+) -> None:  # 18
+    turn = await ask(engine, "hi")
+    thread = await thread_of(engine, turn)
+    await read(engine, turn)
+    shown = await items(engine, thread)
+    widget = item("widget", widget={"type": "Card", "children": []})
+    answerer.answer_with = emit(Text("new "), added(widget), done(widget), Text("half"))
+    answerer.answer_with = then_fail(answerer.answer_with)
+    again = await start(
+        engine, "threads.retry_after_item", thread_id=thread, item_id=shown[0]["id"]
+    )
+    shown = shown[:1]
+    for event in await read(engine, again):
+        if event["type"] == "thread.item.removed":
+            shown = [each for each in shown if each["id"] != event["item_id"]]
+        elif event["type"] == "thread.item.done":
+            shown = [each for each in shown if each["id"] != event["item"]["id"]]
+            shown.append(event["item"])
+    kept = await items(engine, thread)
+    assert shown == kept
+    assert types(kept)[1:] == ["assistant_message"] * 2 + ["widget", "assistant_message", "failed"]
+
+
+async def test_a_question_that_waits_for_another_servers_answer_at_the_end_is_kept(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parlour.chat.turn.STOP_GRACE", 0.1)
+    turn = await ask(engine, "hi")
+    thread = await thread_of(engine, turn)
+    await read(engine, turn)
+    async with engine.turnlog.hold(thread, 0):
+        waiting = await ask(engine, "and?", thread)
+        await asyncio.sleep(0.05)
+        for each in engine._turns.values():
+            each.end("interrupted")
+        events = await read(engine, waiting)
+    assert [event["item"]["type"] for event in events] == ["user_message", "task"]
+    assert types((await items(engine, thread))[2:]) == ["user_message", "interrupted"]
 
 
 async def test_a_thread_may_be_deleted_while_it_is_answered(

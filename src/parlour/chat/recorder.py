@@ -45,6 +45,8 @@ class Recorder:
         """An error event has been shown."""
         self.asked = False
         """The thread holds a question that this turn has to answer."""
+        self.finished: dict[str, JsonObject] = {}
+        """The items that this turn has shown as done, in order."""
         self.taken = False
         """The turn is over in the store, and it was not us who ended it."""
         self._writer = writer
@@ -93,6 +95,7 @@ class Recorder:
         """A finished item: stored, then shown."""
         await self.store.add_item(self.owner, self.thread_id, item)
         if not is_hidden(item):
+            self.finished[item["id"]] = item
             self.emit(events.item_done(item))
 
     def unfinished(self) -> list[JsonObject]:
@@ -207,6 +210,7 @@ class Recorder:
             # Saved, not added: a reader puts a second item of this id in the place of the first.
             await self.store.save_item(self.owner, self.thread_id, item)
             self._drafts.pop(item["id"], None)
+            self.finished[item["id"]] = item
         if not is_hidden(item):
             self.emit(event)
 
@@ -249,6 +253,7 @@ class Recorder:
 
     async def _remove(self, item_id: str) -> None:
         self._drafts.pop(item_id, None)
+        self.finished.pop(item_id, None)
         await self.store.delete_item(self.owner, self.thread_id, item_id)
 
     def _show(self, data: bytes) -> None:

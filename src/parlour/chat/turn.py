@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from parlour.answer.base import Answerer, AnswerEvent, Question, Text
 from parlour.chat import events
 from parlour.chat.recorder import Recorder
-from parlour.errors import Conflict, ParlourError, ThreadBusy, TurnLogUnavailable
+from parlour.errors import Conflict, ParlourError, ShuttingDown, ThreadBusy, TurnLogUnavailable
 from parlour.protocol import JsonObject, is_hidden
 from parlour.stores.base import Outcome, Store, TurnRecord
 from parlour.turnlog.base import TurnLog, TurnWriter
@@ -64,6 +65,7 @@ class Turn:
             lost=lambda: self.end("interrupted"),
         )
         self._ending: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting: asyncio.Timeout | None = None
         self._said_all = False
         self._over = False
 
@@ -71,19 +73,39 @@ class Turn:
         """Asks the turn to end now, as ``stopped`` or ``interrupted``."""
         if not self._ending.done():
             self._ending.set_result(outcome)
+        if outcome == "interrupted" and self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time() + STOP_GRACE)
 
     async def run(self, turnlog: TurnLog, answerer: Answerer, wait: float) -> None:
         """The whole turn; never raises what an answerer or a store raises."""
         watch = asyncio.create_task(self._watch_stop())
         try:
-            async with turnlog.hold(self.thread_id, wait):
+            async with AsyncExitStack() as held:
+                await self._wait_for_thread(held, turnlog.hold(self.thread_id, wait))
                 outcome, error = await self._perform(answerer)
                 await self._close(outcome, error)
         except (ThreadBusy, TurnLogUnavailable) as refused:
             await self._close("failed", refused)
+        except ShuttingDown:
+            # Nobody is left to wait for the thread; the question is kept as it is after a death.
+            question = [self._script.message] if self._script.message else []
+            self._recorder.asked = True
+            await self._close("interrupted", None, question)
         finally:
             watch.cancel()
             await self._writer.close()
+
+    async def _wait_for_thread(
+        self, held: AsyncExitStack, lock: AbstractAsyncContextManager[None]
+    ) -> None:
+        """Takes the lock; ``ShuttingDown`` when it is not free soon after the turn was interrupted."""
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                await held.enter_async_context(lock)
+        except TimeoutError:
+            raise ShuttingDown("This server is shutting down.") from None
+        finally:
+            self._waiting = None
 
     async def _watch_stop(self) -> None:
         await self._writer.wait_stop()
@@ -164,24 +186,25 @@ class Turn:
             # A thread without a title is a smaller loss than an answer that fails for want of one.
             log.warning("thread %s got no title: %r", self.thread_id, error)
 
-    async def _close(self, outcome: Outcome, error: BaseException | None) -> None:
+    async def _close(
+        self, outcome: Outcome, error: BaseException | None, question: Sequence[JsonObject] = ()
+    ) -> None:
         """The one place where a turn ends: stored first, then told."""
         self._over = True
         recorder = self._recorder
-        items = await recorder.settle()
-        shown = list(items)
-        if outcome != "finished":
-            if recorder.asked:
-                items = [*items, events.mark(self.thread_id, outcome)]
-            if self._script.retired:
-                for item in shown:
-                    recorder.emit(events.item_removed(item["id"]))
-                shown = [*self._script.retired, *items]
-            else:
-                shown = items
+        items = [*question, *await recorder.settle()]
+        new = [*recorder.finished.values(), *items]
+        if outcome != "finished" and recorder.asked:
+            items = [*items, events.mark(self.thread_id, outcome)]
         unstored = await self._store_end(outcome, items)
         if unstored is None:
-            for item in shown:
+            if outcome != "finished" and self._script.retired:
+                # What was retired comes back in its place, which is before all that is new.
+                for item in new:
+                    if not is_hidden(item):
+                        recorder.emit(events.item_removed(item["id"]))
+                items = [*self._script.retired, *recorder.finished.values(), *items]
+            for item in items:
                 if not is_hidden(item):
                     recorder.emit(events.item_done(item))
         if told := error or unstored:
