@@ -99,6 +99,7 @@ def test_a_killed_worker_is_replaced_and_the_others_end_its_answers(
                 close = {"connection": "close"}
                 shown = client.post(f"{parent.url}/chatkit", json=body, headers=close)
                 assert shown.headers["parlour-turn"] == reader.turn_id
+        until(lambda: len(reader.events) > 40, "the answer does not go on")
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
         reader.join(20)

@@ -31,6 +31,7 @@ from parlour.stores.base import Store
 
 _BYTES: Final = "parlour_bytes"
 _SIZE: Final = "size"
+_LONGEST_TYPE: Final = 255
 _PIECE: Final = 64 * 1024
 
 Bytes = Literal["awaited", "receiving", "here"]
@@ -204,7 +205,7 @@ class Attachments:
         return {
             "id": new_id("attachment"),
             "name": clean_name(name),
-            "mime_type": mime_type,
+            "mime_type": mime_type[:_LONGEST_TYPE],
             "metadata": {_BYTES: where, _SIZE: size},
         }
 
